@@ -1,0 +1,5 @@
+"""``python -m spermseg``."""
+
+from spermseg.cli import main
+
+main()

@@ -1,0 +1,7 @@
+"""``spermseg data``: look at, split, augment and make data sets."""
+
+from __future__ import annotations
+
+import typer
+
+app = typer.Typer(help="Check, split, augment and synthesise data sets.", no_args_is_help=True)

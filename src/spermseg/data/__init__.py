@@ -1,0 +1,1 @@
+"""Pictures, annotations and data sets: reading, splitting, augmenting, making them up."""

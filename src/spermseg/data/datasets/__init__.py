@@ -1,0 +1,1 @@
+"""Annotated folders in the layouts that exist, read in place."""

@@ -1,0 +1,82 @@
+"""What every data set reader gives."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+from spermseg.errors import DatasetError
+from spermseg.structures import LabelledSample, LabelSchema
+
+
+@dataclass(frozen=True)
+class SampleRecord:
+    """Where one annotated picture lies.
+
+    Parameters
+    ----------
+    id : str
+        Path below the data set's picture folder, without extension.
+    image_path : Path
+    group : str
+        Original picture, slide, donor or acquisition day: a split never cuts through a group.
+    """
+
+    id: str
+    image_path: Path
+    group: str
+
+
+class LabelledDataset(ABC):
+    """An annotated folder, read in place; pictures are decoded by `load` only.
+
+    Instances can be pickled, so that worker processes read for themselves.
+
+    Parameters
+    ----------
+    root : Path
+    schema : LabelSchema
+        The parts that the annotation tells apart.
+    records : tuple of SampleRecord
+        In a stable order.
+
+    Raises
+    ------
+    DatasetError
+        When there are no pictures or two have one id.
+    """
+
+    layout: ClassVar[str]
+
+    def __init__(self, root: Path, schema: LabelSchema, records: tuple[SampleRecord, ...]):
+        self.root = root
+        self.schema = schema
+        self.records = {record.id: record for record in records}
+        if not records:
+            raise DatasetError("no annotated pictures here", where=root)
+        if len(self.records) != len(records):
+            raise DatasetError("two pictures share one name", where=root)
+
+    @abstractmethod
+    def load(self, sample_id: str) -> LabelledSample:
+        """Read one picture and its annotation.
+
+        Raises
+        ------
+        ImageError, MaskError
+            Naming the file and the values found and expected.
+        """
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """All picture ids."""
+        return tuple(self.records)
+
+    def __len__(self) -> int:
+        return len(self.records)
+
+    def __iter__(self) -> Iterator[LabelledSample]:
+        return (self.load(sample_id) for sample_id in self.records)

@@ -1,0 +1,159 @@
+"""The one place where a picture is brought to a network's size and values, and scores back.
+
+Training, inference and evaluation all come through here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from spermseg.errors import DataError
+from spermseg.structures import LabelledSample, Part
+
+Size = tuple[int, int]
+
+
+def resize_image(image: NDArray[Any], size: Size) -> NDArray[np.uint8]:
+    """Resize a picture by antialiased bilinear interpolation.
+
+    Parameters
+    ----------
+    image : (H, W, 3) uint8 or uint16
+        16 bits are reduced to 8.
+    size : (height, width)
+
+    Returns
+    -------
+    (height, width, 3) uint8
+    """
+    image = to_uint8(image)
+    if image.shape[:2] == tuple(size):
+        return image
+    resized = Image.fromarray(image).resize((size[1], size[0]), Image.Resampling.BILINEAR)
+    return np.asarray(resized)
+
+
+def resize_labels(labels: NDArray[np.uint8], size: Size) -> NDArray[np.uint8]:
+    """Resize a map of ids (H, W) uint8 by nearest neighbour: no id appears that was not there."""
+    if labels.shape == tuple(size):
+        return labels
+    resized = Image.fromarray(labels).resize((size[1], size[0]), Image.Resampling.NEAREST)
+    return np.asarray(resized)
+
+
+def to_uint8(image: NDArray[Any]) -> NDArray[np.uint8]:
+    """Reduce uint16 to uint8 (65535 becomes 255); uint8 is given back as it is."""
+    if image.dtype == np.uint16:
+        return np.round(image / 257.0).astype(np.uint8)
+    if image.dtype != np.uint8:
+        raise DataError(f"picture must be uint8 or uint16, got {image.dtype}")
+    return image
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """What happens to a picture before the network sees it.
+
+    Parameters
+    ----------
+    size : (height, width), optional
+        Resize to this; None keeps the picture's own size.
+    crop : (height, width), optional
+        Centre crop after resizing; a larger crop than the picture is refused.
+    mean, std : tuple of 3 float
+        Per channel, for values between 0 and 1.
+    """
+
+    size: Size | None = None
+    crop: Size | None = None
+    mean: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    std: tuple[float, float, float] = (1.0, 1.0, 1.0)
+
+    def prepare_image(self, image: NDArray[Any]) -> NDArray[np.uint8]:
+        """Resize and crop (H, W, 3); values stay 0 ... 255, uint8."""
+        resized = resize_image(image, self.size or _size_of(image))
+        return resized[self._window(_size_of(resized))]
+
+    def prepare(self, sample: LabelledSample) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+        """Resize and crop picture (h, w, 3) and part map (h, w) alike."""
+        labels = resize_labels(sample.part_map, self.size or sample.size)
+        return self.prepare_image(sample.image), labels[self._window(_size_of(labels))]
+
+    def normalise(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Turn (h, w, 3) uint8 into (3, h, w) float32, ``(value / 255 - mean) / std``."""
+        scale = (1 / (255 * np.asarray(self.std))).astype(np.float32)
+        shift = (np.asarray(self.mean) / np.asarray(self.std)).astype(np.float32)
+        return np.ascontiguousarray((image * scale - shift).transpose(2, 0, 1))
+
+    def restore_scores(self, scores: NDArray[np.float32], size: Size) -> NDArray[np.float32]:
+        """Bring scores (C, h, w) back to a picture's own size.
+
+        Parameters
+        ----------
+        scores : (C, h, w) float32
+            Probabilities as the network gave them.
+        size : (H, W)
+            Size of the original picture.
+
+        Returns
+        -------
+        (C, H, W) float32
+            Outside a centre crop: background with certainty; see `visible`.
+        """
+        working = self.size or size
+        full = np.zeros((scores.shape[0], *working), np.float32)
+        full[Part.BACKGROUND] = 1.0
+        full[(slice(None), *self._window(working))] = scores
+        if working == tuple(size):
+            return full
+        channels = [
+            np.asarray(Image.fromarray(c).resize((size[1], size[0]), Image.Resampling.BILINEAR))
+            for c in full
+        ]
+        return np.stack(channels)
+
+    def visible(self, size: Size) -> NDArray[np.bool_]:
+        """Mark the pixels of a picture of `size` (H, W) that the network gets to see."""
+        working = self.size or size
+        seen = np.zeros(working, np.uint8)
+        seen[self._window(working)] = 1
+        return resize_labels(seen, size).astype(bool)
+
+    def _window(self, size: Size) -> tuple[slice, slice]:
+        if self.crop is None:
+            return np.s_[:, :]
+        height, width = self.crop
+        if height > size[0] or width > size[1]:
+            raise DataError(f"crop {self.crop} is larger than the picture, {size}")
+        top, left = (size[0] - height) // 2, (size[1] - width) // 2
+        return np.s_[top : top + height, left : left + width]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give a JSON-ready mapping."""
+        return {
+            "size": None if self.size is None else list(self.size),
+            "crop": None if self.crop is None else list(self.crop),
+            "mean": list(self.mean),
+            "std": list(self.std),
+        }
+
+    @classmethod
+    def from_dict(cls, value: Mapping[str, Any]) -> Preprocessing:
+        """Read what `to_dict` gave."""
+
+        def size(entry: Any) -> Size | None:
+            return None if entry is None else (int(entry[0]), int(entry[1]))
+
+        return cls(
+            size(value["size"]), size(value["crop"]), tuple(value["mean"]), tuple(value["std"])
+        )
+
+
+def _size_of(array: NDArray[Any]) -> Size:
+    return int(array.shape[0]), int(array.shape[1])

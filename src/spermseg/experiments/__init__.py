@@ -1,0 +1,1 @@
+"""Many trainings from YAML files, compared on one page."""

@@ -1,0 +1,1 @@
+"""From a picture to part scores, with any runtime that turns arrays into arrays."""

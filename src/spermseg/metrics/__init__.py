@@ -1,0 +1,1 @@
+"""How well two part maps agree; NumPy only."""

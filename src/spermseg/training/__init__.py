@@ -1,0 +1,1 @@
+"""Networks and how they learn: the only place where torch is imported."""
