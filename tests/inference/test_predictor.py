@@ -1,0 +1,98 @@
+import numpy as np
+import pytest
+
+from spermseg.data.preprocess import Preprocessing
+from spermseg.errors import ModelError
+from spermseg.inference.card import ModelCard
+from spermseg.inference.predictor import Predictor, softmax
+from spermseg.structures import SCHEMAS, Sample
+
+
+def a_predictor(backend, **preprocessing):
+    card = ModelCard(
+        id="fake",
+        architecture="none",
+        schema=SCHEMAS["report-2021"],
+        preprocessing=Preprocessing(**preprocessing),
+        weights="model.safetensors",
+        weights_sha256="0" * 64,
+        seed=0,
+        recipe={},
+        data="nothing",
+    )
+    return Predictor(backend, card)
+
+
+def brightness_is_class(batch):
+    """Logits that name class 0, 1, 2, 3 at red values of 0, 1/3, 2/3, 1."""
+    classes = np.round(batch[:, 0] * 3).astype(int)
+    return 20 * np.eye(4, dtype=np.float32)[classes].transpose(0, 3, 1, 2)
+
+
+def quadrants(height=16, width=24):
+    indices = np.zeros((height, width), np.uint8)
+    indices[: height // 2, width // 2 :] = 1
+    indices[height // 2 :, : width // 2] = 2
+    indices[height // 2 :, width // 2 :] = 3
+    return indices
+
+
+def picture(indices):
+    return Sample("q", np.repeat(indices[..., np.newaxis] * 85, 3, axis=2).astype(np.uint8))
+
+
+def test_prediction_at_the_pictures_own_size():
+    indices = quadrants()
+    prediction = a_predictor(brightness_is_class).predict(picture(indices))
+    np.testing.assert_array_equal(prediction.part_map, indices)
+    assert prediction.scores.dtype == np.float32
+    np.testing.assert_allclose(prediction.scores.sum(0), 1, rtol=1e-6)
+    assert prediction.card_id == "fake"
+
+
+def test_half_size_network_gives_full_size_scores():
+    seen = []
+
+    def backend(batch):
+        seen.append(batch.shape)
+        return brightness_is_class(batch)
+
+    prediction = a_predictor(backend, size=(8, 12)).predict(picture(quadrants()))
+    assert seen == [(1, 3, 8, 12)]
+    assert prediction.scores.shape == (4, 16, 24)
+    corners = prediction.part_map[[0, 0, -1, -1], [0, -1, 0, -1]]
+    assert corners.tolist() == [0, 1, 2, 3]
+
+
+def test_outside_the_crop_is_background():
+    white = Sample("w", np.full((16, 24, 3), 255, np.uint8))
+    prediction = a_predictor(brightness_is_class, crop=(8, 12)).predict(white)
+    expected = np.zeros((16, 24), np.uint8)
+    expected[4:12, 6:18] = 3
+    np.testing.assert_array_equal(prediction.part_map, expected)
+
+
+def test_wrong_shape_is_named():
+    with pytest.raises(ModelError, match=r"\(1, 2, 16, 24\).*\(1, 4, 16, 24\)"):
+        a_predictor(lambda batch: batch[:, :2]).predict(picture(quadrants()))
+
+
+def test_diverged_network_is_no_empty_picture():
+    with pytest.raises(ModelError, match="not finite"):
+        a_predictor(lambda batch: np.full((1, 4, *batch.shape[2:]), np.nan)).predict(
+            picture(quadrants())
+        )
+
+
+def test_softmax_by_hand_and_without_overflow():
+    half = np.log(np.array([1, 2, 5], np.float16))[:, np.newaxis]
+    np.testing.assert_allclose(softmax(half)[:, 0], [0.125, 0.25, 0.625], rtol=1e-3)
+    huge = softmax(np.array([[1e4], [-1e4], [1e4]], np.float32))
+    np.testing.assert_allclose(huge[:, 0], [0.5, 0, 0.5])
+    assert huge.dtype == np.float32
+
+
+def test_softmax_leaves_its_argument_alone():
+    logits = np.ones((2, 1), np.float32)
+    softmax(logits)
+    assert (logits == 1).all()
