@@ -1,0 +1,245 @@
+"""The networks: a table of torchvision's, and every one of segmentation-models-pytorch."""
+
+from __future__ import annotations
+
+import difflib
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import segmentation_models_pytorch as smp
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torchvision import models as tv
+from torchvision.models import segmentation
+from torchvision.models._utils import IntermediateLayerGetter
+from torchvision.models.segmentation.fcn import FCN, FCNHead
+
+from spermseg.errors import ModelError
+
+SMP_PREFIX = "smp:"
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """One network of the table.
+
+    Parameters
+    ----------
+    description : str
+        One line for people.
+    build : callable
+        Number of classes and whether an auxiliary output is wanted, to a network with random
+        weights; it downloads nothing.
+    coco_voc : torchvision WeightsEnum, optional
+        Weights of the whole network, trained on the 20 classes of Pascal VOC in COCO.
+    imagenet : torchvision WeightsEnum, optional
+        Weights of the backbone: those that torchvision itself starts this network's training from.
+    auxiliary : bool
+        Whether there is a second, auxiliary output.
+    """
+
+    description: str
+    build: Callable[[int, bool], nn.Module]
+    coco_voc: Any = None
+    imagenet: Any = None
+    auxiliary: bool = True
+
+
+def _torchvision(builder: Callable[..., nn.Module]) -> Callable[[int, bool], nn.Module]:
+    def build(n_classes: int, auxiliary: bool) -> nn.Module:
+        # torchvision downloads the backbone's weights unless told not to.
+        return builder(
+            weights=None, weights_backbone=None, num_classes=n_classes, aux_loss=auxiliary
+        )
+
+    return build
+
+
+def _fcn_mobilenet_v3_large(n_classes: int, auxiliary: bool) -> nn.Module:
+    """Put torchvision's FCN head on its dilated MobileNetV3, at DeepLabV3's layers."""
+    features = tv.mobilenet_v3_large(weights=None, dilated=True).features
+    last, aux = len(features) - 1, 4
+    layers = {str(last): "out"} | ({str(aux): "aux"} if auxiliary else {})
+    head = FCNHead(features[last].out_channels, n_classes)
+    aux_head = FCNHead(features[aux].out_channels, n_classes) if auxiliary else None
+    return FCN(IntermediateLayerGetter(features, return_layers=layers), head, aux_head)
+
+
+ARCHITECTURES: Mapping[str, Architecture] = {
+    "deeplabv3_resnet50": Architecture(
+        "DeepLabV3 on ResNet-50: the network of the 2021 report",
+        _torchvision(segmentation.deeplabv3_resnet50),
+        segmentation.DeepLabV3_ResNet50_Weights.COCO_WITH_VOC_LABELS_V1,
+        tv.ResNet50_Weights.IMAGENET1K_V1,
+    ),
+    "deeplabv3_resnet101": Architecture(
+        "DeepLabV3 on ResNet-101",
+        _torchvision(segmentation.deeplabv3_resnet101),
+        segmentation.DeepLabV3_ResNet101_Weights.COCO_WITH_VOC_LABELS_V1,
+        tv.ResNet101_Weights.IMAGENET1K_V1,
+    ),
+    "deeplabv3_mobilenet_v3_large": Architecture(
+        "DeepLabV3 on MobileNetV3-Large: for a CPU",
+        _torchvision(segmentation.deeplabv3_mobilenet_v3_large),
+        segmentation.DeepLabV3_MobileNet_V3_Large_Weights.COCO_WITH_VOC_LABELS_V1,
+        tv.MobileNet_V3_Large_Weights.IMAGENET1K_V1,
+    ),
+    "fcn_resnet50": Architecture(
+        "FCN on ResNet-50: future work of the 2021 report",
+        _torchvision(segmentation.fcn_resnet50),
+        segmentation.FCN_ResNet50_Weights.COCO_WITH_VOC_LABELS_V1,
+        tv.ResNet50_Weights.IMAGENET1K_V1,
+    ),
+    "fcn_resnet101": Architecture(
+        "FCN on ResNet-101",
+        _torchvision(segmentation.fcn_resnet101),
+        segmentation.FCN_ResNet101_Weights.COCO_WITH_VOC_LABELS_V1,
+        tv.ResNet101_Weights.IMAGENET1K_V1,
+    ),
+    "fcn_mobilenet_v3_large": Architecture(
+        "FCN on MobileNetV3-Large, put together here since torchvision has none: for a CPU",
+        _fcn_mobilenet_v3_large,
+        None,
+        tv.MobileNet_V3_Large_Weights.IMAGENET1K_V1,
+    ),
+    "lraspp_mobilenet_v3_large": Architecture(
+        "LR-ASPP on MobileNetV3-Large: future work of the 2021 report",
+        _torchvision(segmentation.lraspp_mobilenet_v3_large),
+        segmentation.LRASPP_MobileNet_V3_Large_Weights.COCO_WITH_VOC_LABELS_V1,
+        tv.MobileNet_V3_Large_Weights.IMAGENET1K_V1,
+        auxiliary=False,
+    ),
+}
+
+
+def create_model(
+    architecture: str,
+    n_classes: int,
+    *,
+    auxiliary: bool = False,
+    batch_norm_momentum: float | None = None,
+) -> nn.Module:
+    """Build a network with random weights; nothing is downloaded.
+
+    Parameters
+    ----------
+    architecture : str
+        A name of `ARCHITECTURES`, or ``smp:NAME:ENCODER`` for a network of
+        segmentation-models-pytorch, for example ``smp:unet:resnet18``.
+    n_classes : int
+        Number of classes, background included.
+    auxiliary : bool
+        Also give the auxiliary output ``aux``.
+    batch_norm_momentum : float, optional
+        Set in every batch normalisation.
+
+    Returns
+    -------
+    torch.nn.Module
+        (N, 3, H, W) float32 to a mapping with ``out``, logits (N, n_classes, H, W) at the input's
+        size, whatever it is, and ``aux`` of the same shape where asked for. Parameters have the
+        names that torchvision gives them.
+
+    Raises
+    ------
+    ModelError
+        For a name that does not exist, with the closest one, or an auxiliary output where the
+        network has none.
+    """
+    found = architecture_named(architecture)
+    if auxiliary and not found.auxiliary:
+        raise ModelError(
+            f"{architecture} has no auxiliary output", fix="Set model.auxiliary_loss to 0"
+        )
+    model = found.build(n_classes, auxiliary)
+    if batch_norm_momentum is not None:
+        for module in model.modules():
+            if isinstance(module, nn.modules.batchnorm._BatchNorm):
+                module.momentum = batch_norm_momentum
+    return model
+
+
+def architecture_named(name: str) -> Architecture:
+    """Look up a network by the name that settings use.
+
+    Raises
+    ------
+    ModelError
+        When there is none of that name; the closest one is named.
+    """
+    if name.startswith(SMP_PREFIX):
+        return _smp_architecture(*split_smp_name(name))
+    if name not in ARCHITECTURES:
+        raise _unknown("architecture", name, [*ARCHITECTURES, "smp:unet:resnet18"])
+    return ARCHITECTURES[name]
+
+
+def split_smp_name(name: str) -> tuple[str, str]:
+    """Split ``smp:NAME:ENCODER`` into a known network and its encoder.
+
+    Raises
+    ------
+    ModelError
+        When the name has another form or no such network or encoder exists.
+    """
+    network, colon, encoder = name.removeprefix(SMP_PREFIX).partition(":")
+    if not colon or not encoder:
+        raise ModelError(f"{name!r} has no encoder", fix="Write it as smp:unet:resnet18")
+    if network not in smp.MODEL_ARCHITECTURES_MAPPING:
+        raise _unknown("smp network", network, smp.MODEL_ARCHITECTURES_MAPPING)
+    # Names with tu- belong to timm, which has a thousand and checks them itself.
+    if not encoder.startswith("tu-") and encoder not in smp.encoders.encoders:
+        raise _unknown("smp encoder", encoder, smp.encoders.get_encoder_names())
+    return network, encoder
+
+
+def _unknown(kind: str, name: str, known: Iterable[str]) -> ModelError:
+    known = list(known)
+    close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    several = ", ".join(known[:12]) + (" and more" if len(known) > 12 else "")
+    hint = f"did you mean {close[0]!r}?" if close else f"there are {several}"
+    return ModelError(f"unknown {kind} {name!r}: {hint}")
+
+
+def _smp_architecture(network: str, encoder: str) -> Architecture:
+    # Vision transformers take one fixed size unless told otherwise.
+    options = {"dynamic_img_size": True} if network == "dpt" else {}
+
+    def build(n_classes: int, auxiliary: bool) -> nn.Module:
+        try:
+            model = smp.create_model(
+                network, encoder, encoder_weights=None, classes=n_classes, **options
+            )
+        except (KeyError, ValueError, NotImplementedError, RuntimeError, AttributeError) as error:
+            reason = " ".join(str(error).split())
+            raise ModelError(f"smp cannot build {network} on {encoder}: {reason}") from error
+        return PaddedNetwork(model)
+
+    return Architecture(f"{network} on {encoder}, of smp", build, auxiliary=False)
+
+
+class PaddedNetwork(nn.Module):
+    """A network of segmentation-models-pytorch that takes pictures of any size.
+
+    Those networks need sizes divisible by their strides: the picture's last row and column are
+    repeated up to the next multiple, and the scores cut back.
+
+    Parameters
+    ----------
+    network : torch.nn.Module
+    multiple : int
+    """
+
+    def __init__(self, network: nn.Module, multiple: int = 32):
+        super().__init__()
+        self.network = network
+        self.multiple = multiple
+
+    def forward(self, x: Tensor) -> dict[str, Tensor]:
+        """Turn (N, 3, H, W) into ``{"out": (N, C, H, W)}``."""
+        height, width = x.shape[-2:]
+        padding = (0, -width % self.multiple, 0, -height % self.multiple)
+        logits = self.network(F.pad(x, padding, mode="replicate"))
+        return OrderedDict(out=logits[..., :height, :width])
