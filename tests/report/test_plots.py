@@ -1,0 +1,98 @@
+import json
+import re
+import subprocess
+import sys
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+
+from spermseg.errors import DataError
+from spermseg.report import plots
+
+EPOCH = {
+    "kind": "epoch",
+    "epoch": 1,
+    "step": 2,
+    "train_loss": 0.7,
+    "validation": {"loss": 0.6, "iou": {"background": 0.9, "tail": None}, "mean_iou": 0.45},
+    "seconds": 1.0,
+}
+LOG = [
+    {"kind": "step", "step": 1, "epoch": 1, "loss": 0.9, "lr": 1e-3},
+    {"kind": "step", "step": 2, "epoch": 1, "loss": 0.7, "lr": 1e-3},
+    EPOCH,
+]
+
+
+def words(svg):
+    ElementTree.fromstring(svg)
+    return re.findall(r"<text[^>]*>([^<]*)</text>", svg)
+
+
+def test_curves_are_written_from_a_log(tmp_path):
+    log = tmp_path / "log.jsonl"
+    log.write_text("".join(json.dumps(entry) + "\n" for entry in LOG))
+    plots.write_curves(log, tmp_path / "curves.svg")
+    found = words((tmp_path / "curves.svg").read_text())
+    assert {"Loss", "training", "validation", "tail", "mean"} <= set(found)
+
+
+@pytest.mark.parametrize("log", [[], LOG[:1], [{**EPOCH, "validation": None}]])
+def test_curves_of_a_training_that_has_just_begun(log):
+    assert "tail" not in words(plots.curves_svg(log))
+
+
+def test_same_log_gives_same_file():
+    assert plots.curves_svg(LOG) == plots.curves_svg(LOG)
+
+
+def test_unfinished_last_line_is_not_read(tmp_path):
+    path = tmp_path / "log.jsonl"
+    path.write_text('{"kind": "step"}\n{"kind": "st')
+    assert plots.read_log(path) == [{"kind": "step"}]
+    path.write_text('{"kind": "st\n{"kind": "step"}\n')
+    with pytest.raises(DataError, match=r"log\.jsonl: line 1 "):
+        plots.read_log(path)
+
+
+def test_missing_log(tmp_path):
+    with pytest.raises(DataError, match="no such training log"):
+        plots.read_log(tmp_path / "log.jsonl")
+
+
+def test_comparison_names_every_training():
+    names = [f"experiment-{index}" for index in range(9)]
+    assert set(names) <= set(words(plots.loss_comparison_svg(dict.fromkeys(names, LOG))))
+
+
+def test_names_cannot_break_out_of_the_svg():
+    svg = plots.loss_comparison_svg({"</text><script>$\\x$": LOG})
+    assert "<script>" not in svg
+
+
+def test_distribution_draws_each_known_picture_once():
+    values = {"head": np.array([0.2, 0.5, np.nan, 0.9]), "tail": np.full(2, np.nan)}
+    svg = plots.distribution_svg(values, label="IoU")
+    assert words(svg)[-2:] == ["head", "tail"]
+    assert svg.count("fill: #e69f00; fill-opacity: 0.75") == 3
+    assert "#d55e00; fill-opacity: 0.75" not in svg
+
+
+def test_confusion_shows_row_shares():
+    svg = plots.confusion_svg(np.array([[3, 1, 0], [0, 2, 0], [0, 0, 0]]), ["a", "b", "c"])
+    shown = words(svg)
+    assert [shown.count(text) for text in ("75.0", "25.0", "100.0", "–")] == [1, 1, 1, 3]
+
+
+def test_plots_load_nothing_from_outside():
+    svg = plots.curves_svg(LOG)
+    assert svg.startswith("<svg")
+    links = re.findall(r'(?:href|src)="([^"]*)"', svg)
+    assert all(link.startswith("#") for link in links)
+    assert "<metadata" not in svg
+
+
+def test_importing_the_report_does_not_import_matplotlib():
+    code = "import sys, spermseg.report.plots; sys.exit('matplotlib' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
