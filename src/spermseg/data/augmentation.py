@@ -10,8 +10,10 @@ flip, and the reverse.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from itertools import groupby
+from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +27,10 @@ Interpolation = Literal["nearest", "linear"]
 Corners = Literal["ignore", "background"]
 
 _OTHER_FLIP: dict[Flip, Flip] = {"horizontal": "vertical", "vertical": "horizontal"}
+_TRANSPOSE = {
+    "horizontal": Image.Transpose.FLIP_LEFT_RIGHT,
+    "vertical": Image.Transpose.FLIP_TOP_BOTTOM,
+}
 
 
 @dataclass(frozen=True)
@@ -103,12 +109,11 @@ def apply_variant(
 def turn_image(image: NDArray[np.uint8], variant: Variant) -> NDArray[np.uint8]:
     """Flip and rotate a picture (H, W, 3) uint8; corners are 0.
 
-    Grey values are those of scikit-image's `rotate`, cut off to integers, up to one level, except
-    for the outermost pixel along the border of the turned picture, which scikit-image blends with
-    the 0 outside.
+    Grey values are within one level of scikit-image's `rotate`, except along the border of the
+    turned picture, where scikit-image blends the outermost pixel with the 0 outside.
     """
     angle, flip = variant.rotate_then_flip
-    return np.ascontiguousarray(_flipped(_rotate_image(image, angle), flip))
+    return _flipped(_rotate_image(image, angle), flip)
 
 
 def turn_labels(
@@ -137,36 +142,70 @@ def turn_labels(
     (H, W) uint8
     """
     if interpolation == "linear":
-        # Flip first, as the notebook did: what is cut off depends on the last bit of the sums.
-        return _rotate_linearly(_flipped(labels, variant.flip), variant.angle, corners)
+        return _turn_linearly(labels, variant, corners)
     angle, flip = variant.rotate_then_flip
-    return np.ascontiguousarray(_flipped(_rotate_labels(labels, angle, corners), flip))
+    return _flipped(_rotate_labels(labels, angle, corners), flip)
 
 
-def _flipped(array: NDArray[Any], flip: Flip) -> NDArray[Any]:
-    if flip == "horizontal":
-        return array[:, ::-1]
-    return array[::-1] if flip == "vertical" else array
+def apply_recipe(
+    image: NDArray[np.uint8],
+    labels: NDArray[np.uint8],
+    *,
+    interpolation: Interpolation = "nearest",
+    corners: Corners = "ignore",
+) -> Iterator[tuple[Variant, NDArray[np.uint8], NDArray[np.uint8]]]:
+    """Make all 111 variants of one picture, interpolating each rotation once.
+
+    Parameters are those of `apply_variant`, and so are the pixels.
+
+    Yields
+    ------
+    variant : Variant
+        All of `REPORT_2021`, those of one rotation together.
+    image : (H, W, 3) uint8
+    labels : (H, W) uint8
+    """
+
+    def rotation(variant: Variant) -> int:
+        return variant.rotate_then_flip[0]
+
+    for angle, variants in groupby(sorted(REPORT_2021, key=rotation), key=rotation):
+        rotated = _rotate_image(image, angle)
+        rotated_labels = _rotate_labels(labels, angle, corners)
+        for variant in variants:
+            flip = variant.rotate_then_flip[1]
+            if interpolation == "linear":
+                turned_labels = _turn_linearly(labels, variant, corners)
+            else:
+                turned_labels = _flipped(rotated_labels, flip)
+            yield variant, _flipped(rotated, flip), turned_labels
 
 
-def _rotate_image(image: NDArray[np.uint8], angle: int) -> NDArray[np.uint8]:
-    return np.asarray(Image.fromarray(image).rotate(angle, Image.Resampling.BILINEAR))
+def _rotate_image(image: NDArray[np.uint8], angle: int) -> Image.Image:
+    return Image.fromarray(image).rotate(angle, Image.Resampling.BILINEAR)
 
 
-def _rotate_labels(labels: NDArray[np.uint8], angle: int, corners: Corners) -> NDArray[np.uint8]:
+def _rotate_labels(labels: NDArray[np.uint8], angle: int, corners: Corners) -> Image.Image:
     fill = IGNORE_ID if corners == "ignore" else 0
-    picture = Image.fromarray(labels)
-    return np.asarray(picture.rotate(angle, Image.Resampling.NEAREST, fillcolor=fill))
+    return Image.fromarray(labels).rotate(angle, Image.Resampling.NEAREST, fillcolor=fill)
 
 
-def _rotate_linearly(labels: NDArray[np.uint8], angle: int, corners: Corners) -> NDArray[np.uint8]:
+def _flipped(picture: Image.Image, flip: Flip) -> NDArray[np.uint8]:
+    return np.array(picture if flip == "none" else picture.transpose(_TRANSPOSE[flip]))
+
+
+def _turn_linearly(
+    labels: NDArray[np.uint8], variant: Variant, corners: Corners
+) -> NDArray[np.uint8]:
     # Imported here because only the published mode needs it, and it takes long to import.
     from skimage.transform import rotate
 
-    ignored = labels == IGNORE_ID
-    known = np.where(ignored, 0, labels).astype(np.int64)
-    rotated: NDArray[np.uint8] = rotate(known, angle, preserve_range=True).astype(np.uint8)
+    # Flipped first, as in the notebook: what is cut off depends on the last bit of the sums.
+    flipped = _flipped(Image.fromarray(labels), variant.flip)
+    ignored = flipped == IGNORE_ID
+    known = np.where(ignored, 0, flipped).astype(np.int64)
+    rotated = rotate(known, variant.angle, preserve_range=True).astype(np.uint8)
     outside = 1.0 if corners == "ignore" else 0.0
-    touched = rotate(ignored.astype(np.float64), angle, cval=outside) > 1e-6
-    rotated[touched] = IGNORE_ID
-    return rotated
+    touched = rotate(ignored.astype(np.float64), variant.angle, cval=outside) > 1e-6
+    turned: NDArray[np.uint8] = np.where(touched, np.uint8(IGNORE_ID), rotated)
+    return turned

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 from torchvision import tv_tensors
 from torchvision.transforms import v2
@@ -61,10 +59,10 @@ class Report2021Variant(v2.Transform):
         """Turn an `Image` (3, H, W) uint8 or a `Mask` (H, W) uint8; leave anything else."""
         if isinstance(inpt, tv_tensors.Image):
             turned = turn_image(inpt.permute(1, 2, 0).numpy(), params["variant"])
-            return tv_tensors.wrap(_tensor(turned.transpose(2, 0, 1)), like=inpt)
+            return tv_tensors.wrap(torch.from_numpy(turned).permute(2, 0, 1), like=inpt)
         if isinstance(inpt, tv_tensors.Mask):
             labels = turn_labels(inpt.numpy(), params["variant"], self.interpolation, self.corners)
-            return tv_tensors.wrap(_tensor(labels), like=inpt)
+            return tv_tensors.wrap(torch.from_numpy(labels), like=inpt)
         return inpt
 
 
@@ -151,7 +149,3 @@ class TrainingTransform:
 def training_transform(settings: DataSettings) -> TrainingTransform:
     """Build the augmentation and cropping that `settings` ask for."""
     return TrainingTransform(settings)
-
-
-def _tensor(array: NDArray[np.uint8]) -> Tensor:
-    return torch.from_numpy(np.array(array, order="C"))
