@@ -6,7 +6,7 @@ import difflib
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
 
 import segmentation_models_pytorch as smp
 from torch import Tensor, nn
@@ -16,8 +16,18 @@ from torchvision.models import segmentation
 from torchvision.models._utils import IntermediateLayerGetter
 from torchvision.models.segmentation.fcn import FCN, FCNHead
 
-from spermseg.errors import ModelError
+from spermseg.config import ModelSettings
+from spermseg.errors import ModelError, WeightsUnavailableError
+from spermseg.training.pretrained import (
+    LoadReport,
+    PublishedWeights,
+    cached_or_fetched,
+    load_weights,
+    of_smp,
+    of_torchvision,
+)
 
+COCO_VOC, IMAGENET, NONE = "coco-voc", "imagenet", "none"
 SMP_PREFIX = "smp:"
 
 
@@ -32,18 +42,18 @@ class Architecture:
     build : callable
         Number of classes and whether an auxiliary output is wanted, to a network with random
         weights; it downloads nothing.
-    coco_voc : torchvision WeightsEnum, optional
+    coco_voc : PublishedWeights, optional
         Weights of the whole network, trained on the 20 classes of Pascal VOC in COCO.
-    imagenet : torchvision WeightsEnum, optional
-        Weights of the backbone: those that torchvision itself starts this network's training from.
+    imagenet : PublishedWeights, optional
+        Weights of the backbone: those from which torchvision trained the whole network.
     auxiliary : bool
         Whether there is a second, auxiliary output.
     """
 
     description: str
     build: Callable[[int, bool], nn.Module]
-    coco_voc: Any = None
-    imagenet: Any = None
+    coco_voc: PublishedWeights | None = None
+    imagenet: PublishedWeights | None = None
     auxiliary: bool = True
 
 
@@ -71,44 +81,44 @@ ARCHITECTURES: Mapping[str, Architecture] = {
     "deeplabv3_resnet50": Architecture(
         "DeepLabV3 on ResNet-50: the network of the 2021 report",
         _torchvision(segmentation.deeplabv3_resnet50),
-        segmentation.DeepLabV3_ResNet50_Weights.COCO_WITH_VOC_LABELS_V1,
-        tv.ResNet50_Weights.IMAGENET1K_V1,
+        of_torchvision(segmentation.DeepLabV3_ResNet50_Weights.COCO_WITH_VOC_LABELS_V1),
+        of_torchvision(tv.ResNet50_Weights.IMAGENET1K_V1),
     ),
     "deeplabv3_resnet101": Architecture(
         "DeepLabV3 on ResNet-101",
         _torchvision(segmentation.deeplabv3_resnet101),
-        segmentation.DeepLabV3_ResNet101_Weights.COCO_WITH_VOC_LABELS_V1,
-        tv.ResNet101_Weights.IMAGENET1K_V1,
+        of_torchvision(segmentation.DeepLabV3_ResNet101_Weights.COCO_WITH_VOC_LABELS_V1),
+        of_torchvision(tv.ResNet101_Weights.IMAGENET1K_V1),
     ),
     "deeplabv3_mobilenet_v3_large": Architecture(
         "DeepLabV3 on MobileNetV3-Large: for a CPU",
         _torchvision(segmentation.deeplabv3_mobilenet_v3_large),
-        segmentation.DeepLabV3_MobileNet_V3_Large_Weights.COCO_WITH_VOC_LABELS_V1,
-        tv.MobileNet_V3_Large_Weights.IMAGENET1K_V1,
+        of_torchvision(segmentation.DeepLabV3_MobileNet_V3_Large_Weights.COCO_WITH_VOC_LABELS_V1),
+        of_torchvision(tv.MobileNet_V3_Large_Weights.IMAGENET1K_V1),
     ),
     "fcn_resnet50": Architecture(
         "FCN on ResNet-50: future work of the 2021 report",
         _torchvision(segmentation.fcn_resnet50),
-        segmentation.FCN_ResNet50_Weights.COCO_WITH_VOC_LABELS_V1,
-        tv.ResNet50_Weights.IMAGENET1K_V1,
+        of_torchvision(segmentation.FCN_ResNet50_Weights.COCO_WITH_VOC_LABELS_V1),
+        of_torchvision(tv.ResNet50_Weights.IMAGENET1K_V1),
     ),
     "fcn_resnet101": Architecture(
         "FCN on ResNet-101",
         _torchvision(segmentation.fcn_resnet101),
-        segmentation.FCN_ResNet101_Weights.COCO_WITH_VOC_LABELS_V1,
-        tv.ResNet101_Weights.IMAGENET1K_V1,
+        of_torchvision(segmentation.FCN_ResNet101_Weights.COCO_WITH_VOC_LABELS_V1),
+        of_torchvision(tv.ResNet101_Weights.IMAGENET1K_V1),
     ),
     "fcn_mobilenet_v3_large": Architecture(
         "FCN on MobileNetV3-Large, put together here since torchvision has none: for a CPU",
         _fcn_mobilenet_v3_large,
         None,
-        tv.MobileNet_V3_Large_Weights.IMAGENET1K_V1,
+        of_torchvision(tv.MobileNet_V3_Large_Weights.IMAGENET1K_V1),
     ),
     "lraspp_mobilenet_v3_large": Architecture(
         "LR-ASPP on MobileNetV3-Large: future work of the 2021 report",
         _torchvision(segmentation.lraspp_mobilenet_v3_large),
-        segmentation.LRASPP_MobileNet_V3_Large_Weights.COCO_WITH_VOC_LABELS_V1,
-        tv.MobileNet_V3_Large_Weights.IMAGENET1K_V1,
+        of_torchvision(segmentation.LRASPP_MobileNet_V3_Large_Weights.COCO_WITH_VOC_LABELS_V1),
+        of_torchvision(tv.MobileNet_V3_Large_Weights.IMAGENET1K_V1),
         auxiliary=False,
     ),
 }
@@ -159,6 +169,75 @@ def create_model(
             if isinstance(module, nn.modules.batchnorm._BatchNorm):
                 module.momentum = batch_norm_momentum
     return model
+
+
+def load_pretrained(model: nn.Module, settings: ModelSettings) -> LoadReport:
+    """Put the weights that the settings name into a network of `create_model`.
+
+    Parameters
+    ----------
+    model : torch.nn.Module
+        Changed in place.
+    settings : ModelSettings
+        ``pretrained`` is ``none``, ``coco-voc``, ``imagenet``, a weights file or a run folder. With
+        ``fresh_classifier`` the classifier, the auxiliary one included, stays random; else it is
+        loaded as far as its shapes agree.
+
+    Returns
+    -------
+    LoadReport
+
+    Raises
+    ------
+    WeightsUnavailableError
+        When the weights are neither here nor to be downloaded; says what to put where.
+    CheckpointError
+        When the file is damaged, no state dict, or of another architecture.
+    """
+    path = find_weights(settings)
+    if path is None:
+        return LoadReport(NONE, fresh=tuple(model.state_dict()))
+    return load_weights(model, path, fresh_classifier=settings.fresh_classifier)
+
+
+def weights_available(settings: ModelSettings, *, download: bool = False) -> bool:
+    """Whether `load_pretrained` would find its weights; `download` lets it fetch them now."""
+    try:
+        find_weights(settings, download=download)
+    except WeightsUnavailableError:
+        return False
+    return True
+
+
+def find_weights(settings: ModelSettings, *, download: bool = True) -> Path | None:
+    """Give the weights file that the settings name; None for ``none``.
+
+    Raises
+    ------
+    WeightsUnavailableError
+        When there is none: never published, neither cached nor to be downloaded, or no such file.
+    """
+    if settings.pretrained == NONE:
+        return None
+    if settings.pretrained in (COCO_VOC, IMAGENET):
+        entry = architecture_named(settings.architecture)
+        published = entry.coco_voc if settings.pretrained == COCO_VOC else entry.imagenet
+        if published is None:
+            raise WeightsUnavailableError(
+                f"no {settings.pretrained} weights are published for {settings.architecture}",
+                fix=f"Set model.pretrained to a weights file or {NONE}",
+            )
+        return cached_or_fetched(published, download=download)
+    path = Path(settings.pretrained).expanduser()
+    if path.is_dir():
+        path = path / "model.safetensors"
+    if not path.is_file():
+        raise WeightsUnavailableError(
+            "no such weights file",
+            where=path,
+            fix=f"model.pretrained is {COCO_VOC}, {IMAGENET}, {NONE}, a weights file or a run",
+        )
+    return path
 
 
 def architecture_named(name: str) -> Architecture:
@@ -217,7 +296,12 @@ def _smp_architecture(network: str, encoder: str) -> Architecture:
             raise ModelError(f"smp cannot build {network} on {encoder}: {reason}") from error
         return PaddedNetwork(model)
 
-    return Architecture(f"{network} on {encoder}, of smp", build, auxiliary=False)
+    return Architecture(
+        f"{network} on {encoder}, of segmentation-models-pytorch",
+        build,
+        imagenet=of_smp(encoder),
+        auxiliary=False,
+    )
 
 
 class PaddedNetwork(nn.Module):
