@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -41,6 +42,40 @@ def atomic_path(path: Path | str) -> Iterator[Path]:
         temporary.replace(path)
     except BaseException:
         temporary.unlink(missing_ok=True)
+        raise
+
+
+@contextmanager
+def atomic_folder(path: Path | str) -> Iterator[Path]:
+    """Give a temporary folder beside `path` that takes its place when the block ends well.
+
+    Its files are flushed to the disk before it is renamed; after an exception it is removed and
+    what stood at `path` before is untouched. A process that is killed leaves ``.NAME.*`` behind.
+
+    Parameters
+    ----------
+    path : Path or str
+        Where the folder shall be; what is there is replaced. Missing parent folders are made.
+
+    Yields
+    ------
+    Path
+        The temporary folder, to be filled with files by the caller.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+    try:
+        yield temporary
+        for file in temporary.iterdir():
+            with file.open("rb+") as stream:
+                os.fsync(stream.fileno())
+        temporary.chmod(0o777 & ~_umask())
+        if path.exists():
+            shutil.rmtree(path)
+        temporary.rename(path)
+    except BaseException:
+        shutil.rmtree(temporary, ignore_errors=True)
         raise
 
 

@@ -1,0 +1,71 @@
+"""Drawn pictures and quick settings for the tests of training."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from spermseg.config import TrainingConfig, merge, training_config
+from spermseg.data.datasets.base import LabelledDataset, SampleRecord
+from spermseg.data.splits import Split
+from spermseg.structures import SCHEMAS, LabelledSample
+
+SIZE = (32, 48)
+
+
+class DrawnDataset(LabelledDataset):
+    """Grey pictures with a red square (head), a green bar (midpiece) and a blue line (tail)."""
+
+    layout = "drawn"
+
+    def __init__(self, n: int = 6, sizes: tuple[tuple[int, int], ...] = (SIZE,)):
+        self.sizes = sizes
+        records = tuple(SampleRecord(f"p{i}", Path(f"p{i}.png"), f"g{i}") for i in range(n))
+        super().__init__(Path("drawn"), SCHEMAS["report-2021"], records)
+
+    def load(self, sample_id: str) -> LabelledSample:
+        number = int(sample_id[1:])
+        height, width = self.sizes[number % len(self.sizes)]
+        labels = np.zeros((height, width), np.uint8)
+        top = 4 + 2 * number
+        labels[top : top + 12, 4:16] = 1
+        labels[top + 4 : top + 8, 16:26] = 2
+        labels[top + 5 : top + 8, 26:44] = 3
+        colours = np.array([[200, 200, 200], [220, 30, 30], [30, 220, 30], [30, 30, 220]], np.uint8)
+        return LabelledSample(sample_id, colours[labels], group=f"g{number}", part_map=labels)
+
+
+@pytest.fixture
+def drawn() -> DrawnDataset:
+    return DrawnDataset()
+
+
+@pytest.fixture
+def drawn_split() -> Split:
+    return Split(("p0", "p1", "p2", "p3"), ("p4",), ("p5",), seed=0, unit="group")
+
+
+@pytest.fixture
+def settings() -> Callable[..., TrainingConfig]:
+    """Settings that train in a second, changed by nested keywords."""
+
+    def make(**changes: Any) -> TrainingConfig:
+        quick = {
+            "name": "quick",
+            "data": {"size": SIZE, "variants_per_epoch": 9},
+            "model": {"architecture": "lraspp_mobilenet_v3_large", "pretrained": "none"},
+            "training": {"epochs": 2, "batch_size": 3, "seed": 5},
+        }
+        return training_config(merge(quick, changes))
+
+    return make
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> None:
+    torch.set_num_threads(1)
