@@ -4,4 +4,7 @@ from __future__ import annotations
 
 import typer
 
+from spermseg.cli import data_synthesize
+
 app = typer.Typer(help="Check, split, augment and synthesise data sets.", no_args_is_help=True)
+app.command("synthesize")(data_synthesize.command)

@@ -1,0 +1,14 @@
+"""Synthetic smears: pictures like stained ones, of which everything is known."""
+
+from spermseg.data.synthetic.presets import PRESETS, Preset
+from spermseg.data.synthetic.smear import SpermTruth, SyntheticSample, synthesize_sample
+from spermseg.data.synthetic.writing import synthesize_dataset
+
+__all__ = [
+    "PRESETS",
+    "Preset",
+    "SpermTruth",
+    "SyntheticSample",
+    "synthesize_dataset",
+    "synthesize_sample",
+]

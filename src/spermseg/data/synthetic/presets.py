@@ -1,0 +1,360 @@
+"""How the smears of each preset are made: stated distributions, in micrometres where not said."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from spermseg.data.synthetic.distributions import Distribution, Normal, Uniform
+from spermseg.errors import UsageError
+
+RGB = tuple[float, float, float]
+
+
+@dataclass(frozen=True)
+class AnatomySettings:
+    """Sizes and forms of sperm.
+
+    Parameters
+    ----------
+    head_length, head_elongation : Distribution
+        Length of a normal head and its length / width.
+    acrosome_fraction : Distribution
+        Share of the head's area.
+    vacuoles : Distribution
+        Number in a head, rounded.
+    midpiece_length, midpiece_width : Distribution
+    midpiece_angle : Distribution
+        Degrees between the axes of midpiece and head, of a normal midpiece.
+    tail_length, tail_width : Distribution
+        Width where the tail leaves the midpiece.
+    forms : mapping of str to mapping of str to float
+        Weights of the forms of ``"head"``, ``"midpiece"`` and ``"tail"``.
+    """
+
+    head_length: Distribution
+    head_elongation: Distribution
+    acrosome_fraction: Distribution
+    vacuoles: Distribution
+    midpiece_length: Distribution
+    midpiece_width: Distribution
+    midpiece_angle: Distribution
+    tail_length: Distribution
+    tail_width: Distribution
+    forms: Mapping[str, dict[str, float]]
+
+
+@dataclass(frozen=True)
+class StainSettings:
+    """Optical densities (log10, as the camera's red, green and blue show them).
+
+    Two dyes: a blue one that takes everywhere and a violet one that the head binds.
+
+    Parameters
+    ----------
+    blue, violet : tuple of 3 float
+        Density of one unit of dye.
+    nucleus, acrosome, midpiece, tail : tuple of 2 float
+        Units of blue and of violet dye in each part.
+    picture_strength, sperm_strength : Distribution
+        Factors on all dye of one picture and of one sperm.
+    hue : Distribution
+        Factor on the red density of violet and the green density of blue, one a picture.
+    """
+
+    blue: RGB
+    violet: RGB
+    nucleus: tuple[float, float]
+    acrosome: tuple[float, float]
+    midpiece: tuple[float, float]
+    tail: tuple[float, float]
+    picture_strength: Distribution
+    sperm_strength: Distribution
+    hue: Distribution
+
+
+@dataclass(frozen=True)
+class DebrisSettings:
+    """What lies on the slide besides sperm: mean numbers for 1000 um2 of slide.
+
+    Parameters
+    ----------
+    specks, globules, bacteria, rings, crumbs : float
+        Grains of stain; round droplets; rods, single or in chains; thin circles; irregular scraps.
+    leukocytes : float
+        White cells.
+    smudge : Distribution
+        Units of dye in the densest places of the smeared background, one value a picture.
+    """
+
+    specks: float
+    globules: float
+    bacteria: float
+    rings: float
+    crumbs: float
+    leukocytes: float
+    smudge: Distribution
+
+
+@dataclass(frozen=True)
+class CameraSettings:
+    """Light, optics and sensor.
+
+    Parameters
+    ----------
+    light : tuple of 3 Distribution
+        Red, green and blue of the empty field, 0 ... 255.
+    light_fall : Distribution
+        Relative loss of light towards the corners.
+    light_tilt : Distribution
+        Relative change of light across the picture.
+    blur : Distribution
+        Standard deviation of the picture's blur.
+    defocus : Distribution
+        Further blur of single sperm; negative means none.
+    sharpening : Distribution
+        Strength of the camera's unsharp mask.
+    saturation : Distribution
+        1 keeps the colours, 0 is grey.
+    noise, grain : Distribution
+        Standard deviation, in grey values, of pixel noise and of noise a few pixels wide.
+    dust : float
+        Mean number of dust rings of the optics in a picture.
+    """
+
+    light: tuple[Distribution, Distribution, Distribution]
+    light_fall: Distribution
+    light_tilt: Distribution
+    blur: Distribution
+    defocus: Distribution
+    sharpening: Distribution
+    saturation: Distribution
+    noise: Distribution
+    grain: Distribution
+    dust: float
+
+
+@dataclass(frozen=True)
+class Preset:
+    """All that decides what a synthetic smear looks like.
+
+    Parameters
+    ----------
+    name, description : str
+    size : (height, width)
+    um_per_px : float
+    n_sperm : Distribution
+        Sperm whose heads lie in the picture, on average.
+    reach_um : float
+        How far around the picture sperm lie as densely as in it.
+    touching : float
+        Probability that a sperm's head lies against another one's.
+    anatomy, stain, debris, camera
+        What the sperm, the dyes, the slide and the microscope are like.
+    """
+
+    name: str
+    description: str
+    size: tuple[int, int]
+    um_per_px: float
+    n_sperm: Distribution
+    reach_um: float
+    touching: float
+    anatomy: AnatomySettings
+    stain: StainSettings
+    debris: DebrisSettings
+    camera: CameraSettings
+
+
+_ANATOMY = AnatomySettings(
+    head_length=Normal(4.1, 0.22),
+    head_elongation=Normal(1.56, 0.12),
+    acrosome_fraction=Normal(0.5, 0.07),
+    vacuoles=Uniform(-0.5, 2.5),
+    midpiece_length=Normal(4.0, 0.45),
+    midpiece_width=Normal(0.62, 0.06),
+    midpiece_angle=Normal(0.0, 8.0),
+    tail_length=Normal(44.0, 4.0),
+    tail_width=Normal(0.38, 0.03),
+    forms={
+        "head": {
+            "normal": 0.6,
+            "tapered": 0.1,
+            "pyriform": 0.09,
+            "round": 0.05,
+            "amorphous": 0.11,
+            "pin": 0.02,
+            "double": 0.03,
+        },
+        "midpiece": {"normal": 0.76, "bent": 0.09, "thick": 0.07, "droplet": 0.08},
+        "tail": {
+            "normal": 0.78,
+            "looped": 0.07,
+            "coiled": 0.04,
+            "bent": 0.06,
+            "short": 0.03,
+            "absent": 0.02,
+        },
+    },
+)
+
+_STAIN = StainSettings(
+    blue=(1.0, 0.92, 0.05),
+    violet=(0.25, 1.0, 0.035),
+    nucleus=(0.14, 1.9),
+    acrosome=(0.06, 0.33),
+    midpiece=(0.125, 0.0),
+    tail=(0.065, 0.004),
+    picture_strength=Normal(1.0, 0.12),
+    sperm_strength=Normal(1.0, 0.12),
+    hue=Normal(1.0, 0.08),
+)
+
+_DEBRIS = DebrisSettings(
+    specks=40.0,
+    globules=2.0,
+    bacteria=0.3,
+    rings=0.3,
+    crumbs=4.0,
+    leukocytes=0.02,
+    smudge=Uniform(0.0, 0.035),
+)
+
+_CAMERA = CameraSettings(
+    light=(Normal(224, 3.2), Normal(226, 3.4), Normal(231, 2.2)),
+    light_fall=Uniform(0.0, 0.03),
+    light_tilt=Uniform(-0.02, 0.02),
+    blur=Normal(0.075, 0.012),
+    defocus=Normal(-0.05, 0.1),
+    sharpening=Uniform(0.1, 0.5),
+    saturation=Normal(1.0, 0.05),
+    noise=Uniform(0.4, 0.9),
+    grain=Uniform(0.6, 1.2),
+    dust=7.0,
+)
+
+_SPERM_PARSING = Preset(
+    name="sperm-parsing",
+    description="1280x1024, violet heads of about 90x57 px on pale lilac, like Sperm Parsing",
+    size=(1024, 1280),
+    um_per_px=0.0456,
+    n_sperm=Normal(7.5, 2.2),
+    reach_um=20.0,
+    touching=0.12,
+    anatomy=_ANATOMY,
+    stain=_STAIN,
+    debris=_DEBRIS,
+    camera=_CAMERA,
+)
+
+_PALE = replace(
+    _SPERM_PARSING,
+    name="pale",
+    description="1280x1024, weak rosy stain in warm, uneven light, slightly out of focus",
+    stain=replace(
+        _STAIN,
+        blue=(0.8, 1.0, 0.45),
+        violet=(0.62, 1.0, 0.28),
+        nucleus=(0.1, 0.52),
+        acrosome=(0.04, 0.12),
+        midpiece=(0.10, 0.02),
+        tail=(0.055, 0.01),
+        picture_strength=Uniform(0.5, 1.3),
+        sperm_strength=Normal(1.0, 0.18),
+        hue=Normal(1.0, 0.15),
+    ),
+    debris=replace(_DEBRIS, specks=55, globules=1.5, bacteria=1.0, smudge=Uniform(0.0, 0.06)),
+    camera=replace(
+        _CAMERA,
+        light=(Normal(212, 14), Normal(206, 14), Normal(196, 16)),
+        light_fall=Uniform(0.05, 0.2),
+        light_tilt=Uniform(-0.08, 0.08),
+        blur=Uniform(0.08, 0.18),
+        defocus=Normal(0.0, 0.15),
+        sharpening=Uniform(0.0, 0.2),
+        saturation=Uniform(0.6, 1.1),
+        noise=Uniform(1.0, 3.0),
+        grain=Uniform(0.5, 1.5),
+    ),
+)
+
+_SCIAN = Preset(
+    name="scian",
+    description="780x580, greyish, crowded, heads of about 25x14 px, like SCIAN-SpermSegGS",
+    size=(580, 780),
+    um_per_px=0.164,
+    n_sperm=Normal(14, 4),
+    reach_um=20.0,
+    touching=0.2,
+    anatomy=replace(
+        _ANATOMY,
+        head_elongation=Normal(1.75, 0.18),
+        vacuoles=Uniform(-0.5, 1.5),
+        midpiece_width=Normal(0.8, 0.08),
+        tail_width=Normal(0.5, 0.05),
+    ),
+    stain=replace(
+        _STAIN,
+        blue=(1.0, 0.95, 0.75),
+        violet=(0.85, 1.0, 0.72),
+        nucleus=(0.08, 0.42),
+        acrosome=(0.06, 0.16),
+        midpiece=(0.17, 0.03),
+        tail=(0.11, 0.02),
+        picture_strength=Uniform(0.7, 1.2),
+        sperm_strength=Normal(1.0, 0.2),
+        hue=Normal(1.0, 0.08),
+    ),
+    debris=replace(
+        _DEBRIS,
+        specks=14,
+        globules=0.6,
+        bacteria=0.9,
+        rings=0.1,
+        crumbs=2.5,
+        smudge=Uniform(0.02, 0.09),
+    ),
+    camera=replace(
+        _CAMERA,
+        light=(Normal(186, 12), Normal(184, 12), Normal(188, 12)),
+        light_fall=Uniform(0.03, 0.15),
+        light_tilt=Uniform(-0.08, 0.08),
+        blur=Uniform(0.11, 0.2),
+        defocus=Normal(0.0, 0.15),
+        sharpening=Uniform(0.0, 0.5),
+        saturation=Uniform(0.5, 1.0),
+        noise=Uniform(1.5, 3.5),
+        grain=Uniform(1.0, 2.5),
+        dust=3,
+    ),
+)
+
+_TINY = replace(
+    _SPERM_PARSING,
+    name="tiny",
+    description="160x128, few sperm with short tails, for tests and quick trials",
+    size=(128, 160),
+    um_per_px=0.2,
+    n_sperm=Normal(4.5, 1.2),
+    reach_um=8.0,
+    anatomy=replace(_ANATOMY, tail_length=Normal(20.0, 3.0), midpiece_width=Normal(0.75, 0.06)),
+    debris=replace(_DEBRIS, specks=12, globules=1.0, crumbs=2.0),
+    camera=replace(_CAMERA, dust=1),
+)
+
+PRESETS: dict[str, Preset] = {
+    preset.name: preset for preset in (_SPERM_PARSING, _PALE, _SCIAN, _TINY)
+}
+
+
+def preset_named(name: str) -> Preset:
+    """Look a preset up by name.
+
+    Raises
+    ------
+    UsageError
+        When there is none of that name.
+    """
+    if name not in PRESETS:
+        raise UsageError(f"no preset {name!r}", fix=f"There are: {', '.join(PRESETS)}")
+    return PRESETS[name]
