@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from PIL import Image, ImageDraw
 from pycocotools import mask as coco_mask
 
 from spermseg.data.images import read_values
@@ -137,56 +139,109 @@ def _advice(found: NDArray[Any]) -> str:
     return "See ids of parts in the documentation; dataset.json may declare another schema"
 
 
-def polygon_mask(
-    points: ArrayLike, shape: tuple[int, int], origin: tuple[int, int] = (0, 0)
-) -> NDArray[np.bool_]:
-    """Fill a polygon: a pixel belongs to it when its centre lies inside, by the even-odd rule.
+@dataclass(frozen=True)
+class Region:
+    """A mask cropped to a window of its picture.
 
-    Coordinates are continuous, as LabelMe and COCO write them: pixel (row, col) covers
-    ``col <= x < col + 1``, its centre is at ``col + 0.5``. So the mask of a polygon has its area on
-    average, and what lies outside of the frame is cut off.
+    Parameters
+    ----------
+    row0, col0 : int
+        The window's top left corner.
+    mask : (h, w) bool
+    """
+
+    row0: int
+    col0: int
+    mask: NDArray[np.bool_]
+
+    def full(self, shape: tuple[int, int]) -> NDArray[np.bool_]:
+        """Give the mask on the whole picture, `shape` (H, W)."""
+        result = np.zeros(shape, bool)
+        height, width = self.mask.shape
+        result[self.row0 : self.row0 + height, self.col0 : self.col0 + width] = self.mask
+        return result
+
+
+def polygon_mask(
+    points: ArrayLike, shape: tuple[int, int], *, outline: bool = False
+) -> NDArray[np.bool_]:
+    """Fill a polygon on a whole picture, `shape` (H, W) bool; see `polygon_region`."""
+    return polygon_region(points, shape, outline=outline).full(shape)
+
+
+def polygon_region(points: ArrayLike, shape: tuple[int, int], *, outline: bool = False) -> Region:
+    """Fill a polygon by the even-odd rule; what lies outside of the picture is cut off.
+
+    Coordinates are continuous: pixel (row, col) covers ``col <= x < col + 1``.
 
     Parameters
     ----------
     points : (n, 2) float
         Corners (x, y); the last is joined to the first.
     shape : (height, width)
-    origin : (row, col)
-        Where the frame's top left corner lies.
-
-    Returns
-    -------
-    shape, bool
+        The picture's.
+    outline : bool
+        False: a pixel belongs to the polygon when its centre lies inside, as in COCO, so that the
+        mask has the polygon's area on average. True: the pixels that the outline runs through
+        belong to it as well, as LabelMe's own ``shape_to_mask`` and the Sperm Parsing benchmark
+        have it; that is half a pixel more all around.
 
     Raises
     ------
     MaskError
         For fewer than 3 points, or coordinates that are no finite numbers.
     """
-    corners = np.asarray(points, np.float64)
+    corners = _checked_corners(points)
+    limits = (shape[1], shape[0])
+    # A pixel of margin at the right and below for the outline's own pixels.
+    left, top = np.clip(np.floor(corners.min(0)), 0, limits).astype(int)
+    right, bottom = np.clip(np.floor(corners.max(0)) + 1, 0, limits).astype(int)
+    fill = _fill_with_outline if outline else _fill_centres
+    return Region(int(top), int(left), fill(corners - (left, top), (bottom - top, right - left)))
+
+
+def _checked_corners(points: ArrayLike) -> NDArray[np.float64]:
+    try:
+        corners = np.asarray(points, np.float64)
+    except (TypeError, ValueError) as error:
+        raise MaskError(f"points of a polygon must be pairs of numbers: {error}") from None
     if corners.ndim != 2 or corners.shape[1] != 2 or len(corners) < 3:
         raise MaskError(f"a polygon needs at least 3 points (x, y), got shape {corners.shape}")
     if not np.isfinite(corners).all():
         raise MaskError("a polygon has coordinates that are no finite numbers")
+    return corners
+
+
+def _fill_centres(corners: NDArray[np.float64], shape: tuple[int, int]) -> NDArray[np.bool_]:
     height, width = shape
     # In these coordinates pixel centres are whole numbers.
-    corners = corners - (origin[1] + 0.5, origin[0] + 0.5)
-    top, bottom = np.clip([corners[:, 1].min(), corners[:, 1].max() + 1], 0, height).astype(int)
-    x0, y0 = corners.T
-    x1, y1 = np.roll(corners, -1, axis=0).T
-    rows = np.arange(top, bottom)[:, None]
+    x0, y0 = (corners - 0.5).T
+    x1, y1 = np.roll(x0, -1), np.roll(y0, -1)
+    rows = np.arange(height)[:, None]
     row, edge = np.nonzero((y0 <= rows) != (y1 <= rows))
     slope = (x1[edge] - x0[edge]) / (y1[edge] - y0[edge])
-    crossing = x0[edge] + (rows[row, 0] - y0[edge]) * slope
+    crossing = np.ceil(x0[edge] + (row - y0[edge]) * slope)
     # Every crossing switches between inside and outside for all pixels to its right.
-    switches = np.zeros((bottom - top, width + 1), np.uint8)
-    np.add.at(switches, (row, np.clip(np.ceil(crossing), 0, width).astype(int)), 1)
-    mask = np.zeros(shape, bool)
-    mask[top:bottom] = (np.cumsum(switches, axis=1, dtype=np.uint8) & 1)[:, :width]
-    return mask
+    switches = np.zeros((height, width + 1), np.uint8)
+    np.add.at(switches, (row, np.clip(crossing, 0, width).astype(int)), 1)
+    inside: NDArray[np.bool_] = np.cumsum(switches, axis=1, dtype=np.uint8) & 1 == 1
+    return inside[:, :-1]
+
+
+def _fill_with_outline(corners: NDArray[np.float64], shape: tuple[int, int]) -> NDArray[np.bool_]:
+    canvas = Image.new("1", (int(shape[1]), int(shape[0])))
+    # Pillow calculates with C integers.
+    pixels = np.clip(np.floor(corners), -(2**20), 2**20).astype(int)
+    ImageDraw.Draw(canvas).polygon(pixels.ravel().tolist(), fill=1, outline=1)
+    return np.array(canvas)
 
 
 def rle_mask(segmentation: Mapping[str, Any], shape: tuple[int, int]) -> NDArray[np.bool_]:
+    """Decode COCO run lengths on a whole picture, `shape` (H, W); see `rle_region`."""
+    return rle_region(segmentation, shape).full(shape)
+
+
+def rle_region(segmentation: Mapping[str, Any], shape: tuple[int, int]) -> Region:
     """Decode COCO run lengths, compressed (``counts`` is text) or not (a list of numbers).
 
     pycocotools is not asked to: it leaves pixels undefined when the runs are too short.
@@ -198,10 +253,6 @@ def rle_mask(segmentation: Mapping[str, Any], shape: tuple[int, int]) -> NDArray
     shape : (height, width)
         The picture's; ``size`` must agree.
 
-    Returns
-    -------
-    (height, width) bool
-
     Raises
     ------
     MaskError
@@ -210,16 +261,30 @@ def rle_mask(segmentation: Mapping[str, Any], shape: tuple[int, int]) -> NDArray
     try:
         size, counts = list(segmentation["size"]), segmentation["counts"]
         runs = _decompress(counts) if isinstance(counts, str | bytes) else np.array(counts, int)
-    except (KeyError, TypeError, ValueError, OverflowError, UnicodeError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise MaskError(f"damaged run lengths: {error!r}") from error
-    if size != list(shape):
-        raise MaskError(f"run lengths of size {size}, picture {list(shape)} (height, width)")
+    height, width = shape
+    if size != [height, width]:
+        raise MaskError(f"run lengths of {size}, picture of {[height, width]} (height, width)")
     # Single runs are bounded first, so that their sum cannot wrap around.
-    n_pixels = shape[0] * shape[1]
-    if runs.ndim != 1 or ((runs < 0) | (runs > n_pixels)).any() or runs.sum() != n_pixels:
-        raise MaskError(f"run lengths do not add up to {shape[0]} x {shape[1]} pixels")
-    values = np.arange(len(runs)) % 2 == 1
-    return np.ascontiguousarray(np.repeat(values, runs).reshape(shape[::-1]).T)
+    if runs.ndim != 1 or ((runs < 0) | (runs > height * width)).any():
+        raise MaskError(f"run lengths out of 0 ... {height * width}")
+    ends = np.cumsum(runs)
+    if not runs.size or ends[-1] != height * width:
+        raise MaskError(f"run lengths do not add up to {height} x {width} pixels")
+    inside = np.arange(runs.size) % 2 == 1
+    drawn = inside & (runs > 0)
+    if not drawn.any():
+        return Region(0, 0, np.zeros((0, 0), bool))
+    # Runs go down the columns; only those that hold pixels are unrolled.
+    first = int((ends - runs)[drawn][0]) // height
+    last = int(ends[drawn][-1] - 1) // height + 1
+    pieces = np.clip(ends, first * height, last * height)
+    unrolled = np.repeat(inside, np.diff(pieces, prepend=first * height))
+    columns = unrolled.reshape(last - first, height)
+    rows = np.flatnonzero(columns.any(0))
+    window = columns[:, rows[0] : rows[-1] + 1].T
+    return Region(int(rows[0]), first, np.ascontiguousarray(window))
 
 
 def _decompress(counts: str | bytes) -> NDArray[np.int64]:
@@ -252,6 +317,72 @@ def encode_rle(mask: NDArray[np.bool_]) -> dict[str, Any]:
         "size": [int(value) for value in encoded["size"]],
         "counts": encoded["counts"].decode("ascii"),
     }
+
+
+def assemble(
+    regions: Mapping[int | None, Iterable[tuple[Part, Region]]], shape: tuple[int, int]
+) -> tuple[NDArray[np.uint8], tuple[SpermInstance, ...] | None]:
+    """Turn the annotation of one picture into a part map and sperm.
+
+    Parameters
+    ----------
+    regions : mapping
+        The regions of each sperm; under None those that belong to no sperm, which are painted
+        beneath. The sperm are painted in ascending order.
+    shape : (height, width)
+
+    Returns
+    -------
+    part_map : shape, uint8
+    sperm : tuple of SpermInstance or None
+        None when no region belongs to a sperm: they are not told apart.
+    """
+    ids = sorted(id for id in regions if id is not None)
+    # Annotators may count from 0, our sperm count from 1.
+    shift = max(0, 1 - min(ids, default=1))
+    found = (assemble_sperm(id + shift, regions[id], shape) for id in ids)
+    sperm = tuple(one for one in found if one is not None)
+    loose = assemble_sperm(0, regions.get(None, ()), shape)
+    part_map = paint_part_map((*([loose] if loose else []), *sperm), shape)
+    return part_map, None if loose and not ids else sperm
+
+
+def assemble_sperm(
+    id: int, regions: Iterable[tuple[Part, Region]], shape: tuple[int, int]
+) -> SpermInstance | None:
+    """Put the regions of one sperm together; regions of one part are united.
+
+    Parameters
+    ----------
+    id : int
+    regions : iterable of (Part, Region)
+    shape : (height, width)
+        The picture's; a sperm that touches its border is flagged ``"cut"``.
+
+    Returns
+    -------
+    SpermInstance or None
+        None when no region has a pixel.
+    """
+    regions = [(part, region) for part, region in regions if region.mask.any()]
+    if not regions:
+        return None
+    row0 = min(region.row0 for _, region in regions)
+    col0 = min(region.col0 for _, region in regions)
+    row1 = max(region.row0 + region.mask.shape[0] for _, region in regions)
+    col1 = max(region.col0 + region.mask.shape[1] for _, region in regions)
+    masks: dict[int, NDArray[np.bool_]] = {}
+    for part, region in regions:
+        moved = replace(region, row0=region.row0 - row0, col0=region.col0 - col0)
+        full = moved.full((row1 - row0, col1 - col0))
+        masks[part] = masks[part] | full if part in masks else full
+    sperm = SpermInstance.from_full_masks(id, masks)
+    if sperm is None:
+        return None
+    top, left, bottom, right = sperm.bbox
+    bbox = (top + row0, left + col0, bottom + row0, right + col0)
+    cut = bbox[0] == 0 or bbox[1] == 0 or bbox[2] == shape[0] or bbox[3] == shape[1]
+    return replace(sperm, bbox=bbox, flags=frozenset({"cut"} if cut else ()))
 
 
 def paint_part_map(sperm: Iterable[SpermInstance], shape: tuple[int, int]) -> NDArray[np.uint8]:

@@ -11,6 +11,9 @@ from typing import ClassVar
 from spermseg.errors import DatasetError
 from spermseg.structures import LabelledSample, LabelSchema
 
+Finding = tuple[Path, str]
+"""A file and what is the matter with it."""
+
 
 @dataclass(frozen=True)
 class SampleRecord:
@@ -43,6 +46,11 @@ class LabelledDataset(ABC):
     records : tuple of SampleRecord
         In a stable order.
 
+    problems : tuple of Finding
+        Why the data set cannot be used: files that lack their counterpart, or are there twice.
+    notes : tuple of Finding
+        What is left out, or taken as empty.
+
     Raises
     ------
     DatasetError
@@ -51,12 +59,25 @@ class LabelledDataset(ABC):
 
     layout: ClassVar[str]
 
-    def __init__(self, root: Path, schema: LabelSchema, records: tuple[SampleRecord, ...]):
+    def __init__(
+        self,
+        root: Path,
+        schema: LabelSchema,
+        records: tuple[SampleRecord, ...],
+        *,
+        problems: tuple[Finding, ...] = (),
+        notes: tuple[Finding, ...] = (),
+    ):
         self.root = root
         self.schema = schema
         self.records = {record.id: record for record in records}
+        self.problems = problems
+        self.notes = notes
         if not records:
-            raise DatasetError("no annotated pictures here", where=root)
+            found = "; ".join(f"{path}: {what}" for path, what in (*problems, *notes)[:1])
+            raise DatasetError(
+                "no annotated pictures here" + (f" ({found})" if found else ""), where=root
+            )
         if len(self.records) != len(records):
             raise DatasetError("two pictures share one name", where=root)
 
