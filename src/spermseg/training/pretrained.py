@@ -226,9 +226,10 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
             value: Any = load_file(path)
         else:
             value = torch.load(path, map_location="cpu", weights_only=True)
-    except OSError:
+    except (FileNotFoundError, PermissionError, MemoryError):
         raise
-    except Exception as error:  # what a damaged archive or pickle raises is not documented
+    # A damaged archive or pickle raises almost anything, an OSError of an impossible seek included.
+    except Exception as error:
         raise _unreadable(path, error) from error
     for key in WRAPPERS:
         if isinstance(value, Mapping) and isinstance(value.get(key), Mapping):
