@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from spermseg.errors import UsageError
+
 
 @contextmanager
 def atomic_path(path: Path | str) -> Iterator[Path]:
@@ -77,6 +79,37 @@ def atomic_folder(path: Path | str) -> Iterator[Path]:
     except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)
         raise
+
+
+@contextmanager
+def new_folder(path: Path | str) -> Iterator[Path]:
+    """Make a folder, filled through a hidden one inside whose content moves up at the end.
+
+    After an exception the hidden folder is removed, and `path` is empty as before.
+
+    Parameters
+    ----------
+    path : Path or str
+        A folder that does not exist yet, or is empty.
+
+    Yields
+    ------
+    Path
+        The hidden folder, to be filled by the caller.
+
+    Raises
+    ------
+    UsageError
+        When there is something at `path` already.
+    """
+    path = Path(path)
+    if path.exists() and (not path.is_dir() or any(path.iterdir())):
+        raise UsageError("there is something here already", where=path, fix="Choose a new folder")
+    path.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".unfinished-", dir=path) as temporary:
+        yield Path(temporary)
+        for entry in sorted(Path(temporary).iterdir()):
+            entry.rename(path / entry.name)
 
 
 def _umask() -> int:

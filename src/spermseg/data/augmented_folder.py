@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import multiprocessing
-import tempfile
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,10 +13,11 @@ from numpy.typing import NDArray
 
 from spermseg.data.augmentation import REPORT_2021, Corners, Interpolation, Variant, apply_recipe
 from spermseg.data.datasets.base import LabelledDataset
+from spermseg.data.parallel import run_in_processes
 from spermseg.data.preprocess import Preprocessing, Size
-from spermseg.errors import DataError, ResourceError, UsageError
-from spermseg.files import write_json
-from spermseg.structures import SCHEMAS, LabelSchema
+from spermseg.errors import DataError, UsageError
+from spermseg.files import new_folder, write_json
+from spermseg.structures import SCHEMAS, LabelledSample, LabelSchema
 
 
 def augment_dataset(
@@ -57,8 +54,7 @@ def augment_dataset(
     interpolation, corners
         As in `augmentation.turn_labels`. Linear interpolation blends class indices of `schema`.
     workers : int
-        Processes. They are spawned: a script that asks for several needs the usual
-        ``if __name__ == "__main__"``.
+        Processes, see `run_in_processes`.
     on_progress : callable, optional
         Called with the number of variants written and the number there will be.
 
@@ -76,11 +72,10 @@ def augment_dataset(
     ResourceError
         When a worker process was killed.
     """
-    _check_request(dataset, ids, out)
+    _check_ids(dataset, ids)
     schema = schema or dataset.schema
-    out.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".unfinished-", dir=out) as temporary:
-        staging = Path(temporary)
+    scales: dict[str, float | None] = {}
+    with new_folder(out) as staging:
         write = partial(
             _write_variants,
             dataset,
@@ -90,24 +85,18 @@ def augment_dataset(
             interpolation=interpolation,
             corners=corners,
         )
-        scales, total = [], len(ids) * len(REPORT_2021)
-        for scale in _in_processes(write, ids, workers):
-            scales.append(scale)
+        for sample_id, scale in run_in_processes(write, ids, workers):
+            scales[sample_id] = scale
             if on_progress is not None:
-                on_progress(len(scales) * len(REPORT_2021), total)
-        write_json(
-            staging / "dataset.json",
-            _description(dataset, ids, schema, scales)
-            | {"recipe": "report-2021", "labels": interpolation, "corners": corners},
-        )
-        for entry in sorted(staging.iterdir()):
-            entry.rename(out / entry.name)
-    return total
+                on_progress(len(scales) * len(REPORT_2021), len(ids) * len(REPORT_2021))
+        recipe = {"recipe": "report-2021", "labels": interpolation, "corners": corners}
+        originals = {_variant_id(id, variant): id for id in ids for variant in REPORT_2021}
+        description = _description(dataset, originals, schema, scales)
+        write_json(staging / "dataset.json", recipe | description)
+    return len(originals)
 
 
-def _check_request(dataset: LabelledDataset, ids: Sequence[str], out: Path) -> None:
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise UsageError("there is something here already", where=out, fix="Choose a new folder")
+def _check_ids(dataset: LabelledDataset, ids: Sequence[str]) -> None:
     if not ids:
         raise UsageError("no pictures to augment", where=dataset.root)
     unknown = [sample_id for sample_id in ids if sample_id not in dataset.records]
@@ -115,24 +104,6 @@ def _check_request(dataset: LabelledDataset, ids: Sequence[str], out: Path) -> N
         raise UsageError(f"no picture {unknown[0]!r} here", where=dataset.root)
     if len(set(ids)) != len(ids):
         raise UsageError("a picture was named twice", where=dataset.root)
-
-
-def _in_processes(
-    write: Callable[[str], float | None], ids: Sequence[str], workers: int
-) -> Iterator[float | None]:
-    if workers <= 1:
-        yield from map(write, ids)
-        return
-    pool = ProcessPoolExecutor(min(workers, len(ids)), multiprocessing.get_context("spawn"))
-    try:
-        for future in as_completed([pool.submit(write, sample_id) for sample_id in ids]):
-            yield future.result()
-    except BrokenProcessPool:
-        raise ResourceError(
-            "a worker process was killed, most likely for lack of memory", fix="Use fewer workers"
-        ) from None
-    finally:
-        pool.shutdown(cancel_futures=True)
 
 
 def _write_variants(
@@ -144,8 +115,8 @@ def _write_variants(
     schema: LabelSchema,
     interpolation: Interpolation,
     corners: Corners,
-) -> float | None:
-    """Write the variants of one picture; give its pixel size in micrometres, if still known."""
+) -> tuple[str, float | None]:
+    """Write the variants of one picture; give its id and, if known, its new pixel size."""
     sample = dataset.load(sample_id)
     image, part_map = Preprocessing(size=size).prepare(sample)
     try:
@@ -157,7 +128,15 @@ def _write_variants(
         name = f"{_variant_id(sample_id, variant)}.png"
         _write_png(folder / "images" / name, turned)
         _write_png(folder / "masks" / name, schema.to_ids(labels))
-    return sample.um_per_px if image.shape[:2] == sample.size else None
+    return sample_id, _scale(sample, image.shape[:2])
+
+
+def _scale(sample: LabelledSample, size: Size) -> float | None:
+    """Give the pixel size in micrometres after resizing; None when pixels are no longer square."""
+    (height, width), (new_height, new_width) = sample.size, size
+    if sample.um_per_px is None or height * new_width != width * new_height:
+        return None
+    return sample.um_per_px * height / new_height
 
 
 def _write_png(path: Path, image: NDArray[np.uint8]) -> None:
@@ -176,14 +155,16 @@ def _variant_id(sample_id: str, variant: Variant) -> str:
 
 def _description(
     dataset: LabelledDataset,
-    ids: Sequence[str],
+    originals: Mapping[str, str],
     schema: LabelSchema,
-    scales: Sequence[float | None],
+    scales: Mapping[str, float | None],
 ) -> dict[str, Any]:
-    originals = {_variant_id(id, variant): id for id in ids for variant in REPORT_2021}
     names = [name for name, known in SCHEMAS.items() if known == schema]
-    description: dict[str, Any] = {"schema": names[0] if names else schema.to_dict()}
-    if len(set(scales)) == 1 and scales[0] is not None:
-        description["um_per_px"] = scales[0]
     groups = {variant: dataset.records[id].group or id for variant, id in originals.items()}
-    return description | {"groups": groups, "originals": originals}
+    known = {variant: scales[id] for variant, id in originals.items() if scales[id] is not None}
+    return {
+        "schema": names[0] if names else schema.to_dict(),
+        "um_per_px": known,
+        "groups": groups,
+        "originals": dict(originals),
+    }

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import math
-import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, fields
 from functools import partial
@@ -26,7 +25,7 @@ from spermseg.data.synthetic.smear import (
     synthesize_sample,
 )
 from spermseg.errors import UsageError
-from spermseg.files import write_json, write_text
+from spermseg.files import new_folder, write_json, write_text
 from spermseg.structures import SCHEMAS, LabelledSample, Part
 
 
@@ -79,11 +78,7 @@ def synthesize_dataset(
         raise UsageError(f"the number of pictures must be at least 1, got {n}")
     if seed < 0:
         raise UsageError(f"the seed must not be negative, got {seed}")
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise UsageError("there is something here already", where=out, fix="Choose a new folder")
-    out.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".unfinished-", dir=out) as temporary:
-        staging = Path(temporary)
+    with new_folder(out) as staging:
         pictures: list[_Picture] = []
         for picture in run_in_processes(
             partial(_write_picture, staging, preset, seed), range(n), workers
@@ -95,8 +90,6 @@ def synthesize_dataset(
         write_json(staging / "annotations.json", _coco(pictures, settings))
         write_text(staging / "sperm.csv", _table(pictures))
         write_json(staging / "dataset.json", _description(pictures, settings, seed))
-        for entry in sorted(staging.iterdir()):
-            entry.rename(out / entry.name)
     return sum(len(picture.truth) for picture in pictures)
 
 
