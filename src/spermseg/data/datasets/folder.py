@@ -1,4 +1,4 @@
-"""The plain layout, ``images/`` and ``masks/`` with the same names, which spermseg writes itself."""
+"""The plain layout, which spermseg writes itself: pictures and masks of the same names."""
 
 from __future__ import annotations
 
