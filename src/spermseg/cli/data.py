@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import typer
 
-from spermseg.cli import data_synthesize
+from spermseg.cli import data_augment, data_synthesize
 
 app = typer.Typer(help="Check, split, augment and synthesise data sets.", no_args_is_help=True)
+app.command("augment")(data_augment.command)
 app.command("synthesize")(data_synthesize.command)
