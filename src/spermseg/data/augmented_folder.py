@@ -136,7 +136,7 @@ def _scale(sample: LabelledSample, size: Size) -> float | None:
     (height, width), (new_height, new_width) = sample.size, size
     if sample.um_per_px is None or height * new_width != width * new_height:
         return None
-    return sample.um_per_px * height / new_height
+    return sample.um_per_px * (height / new_height)
 
 
 def _write_png(path: Path, image: NDArray[np.uint8]) -> None:
