@@ -1,4 +1,4 @@
-"""The catalog against the report's settings, as FIELD's section 1 and the report itself give them."""
+"""The catalog against the settings that the report itself gives."""
 
 from __future__ import annotations
 
@@ -142,7 +142,7 @@ def test_the_synthetic_pretraining_fits_the_laptop_scale():
 
 
 def test_unknown_names_are_answered_with_the_known_ones():
-    with pytest.raises(UsageError, match="experment-1.*experiment-1"):
+    with pytest.raises(UsageError, match=r"experment-1.*experiment-1"):
         load_experiments(["experment-1"])
     with pytest.raises(UsageError, match="full, laptop, quick"):
         load_scale("huge")

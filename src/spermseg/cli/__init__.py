@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from spermseg import DISCLAIMER, __version__, errors
-from spermseg.cli import data
+from spermseg.cli import data, experiments, train
 
 app = typer.Typer(
     name="spermseg",
@@ -18,6 +18,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(data.app, name="data")
+app.add_typer(experiments.app, name="experiments")
+app.command("train")(train.command)
 
 
 def _version(wanted: bool) -> None:

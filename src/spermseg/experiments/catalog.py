@@ -35,8 +35,8 @@ _KEYS = {"title", "report", "base", "note", "published", "settings"}
 
 
 @dataclass(frozen=True)
-class PublishedFigures:
-    """Averages on the test set as the report printed them; see `spermseg.metrics.report_2021`."""
+class ReportFigures:
+    """The report's averages over a test set, by its definitions: `spermseg.metrics.report_2021`."""
 
     loss: float
     iou: float
@@ -58,7 +58,7 @@ class Experiment:
         The experiment that it differs from, or ``common``.
     note : str
         What the report leaves open, and what was chosen.
-    published : PublishedFigures, optional
+    published : ReportFigures, optional
     changes : mapping
         What differs from `base`, nested as in a training's settings.
     settings : mapping
@@ -70,7 +70,7 @@ class Experiment:
     report: str
     base: str
     note: str
-    published: PublishedFigures | None
+    published: ReportFigures | None
     changes: Mapping[str, Any]
     settings: Mapping[str, Any]
 
@@ -93,6 +93,8 @@ class Scale:
     Parameters
     ----------
     name, title : str
+    comparable : str
+        What figures at this scale may be compared with.
     shrink : int
         Divisor of `data.size` and `data.crop`.
     architectures : mapping of str to str
@@ -105,6 +107,7 @@ class Scale:
 
     name: str
     title: str
+    comparable: str
     shrink: int = 1
     architectures: Mapping[str, str] = field(default_factory=dict)
     epochs: Mapping[int, int] = field(default_factory=dict)
@@ -154,7 +157,7 @@ def load_experiment(name: str) -> Experiment:
         report=value.get("report", ""),
         base=base,
         note=value.get("note", ""),
-        published=PublishedFigures(**value["published"]) if "published" in value else None,
+        published=ReportFigures(**value["published"]) if "published" in value else None,
         changes=changes,
         settings=merge(load_experiment(base).settings if shared is None else shared, changes),
     )

@@ -1,0 +1,293 @@
+"""Run experiments one after the other: train, evaluate, and keep book of what became of each."""
+
+from __future__ import annotations
+
+import json
+import logging
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from spermseg import errors
+from spermseg.config import TrainingConfig, merge, training_config
+from spermseg.data.datasets.base import LabelledDataset
+from spermseg.data.splits import Split, write_split
+from spermseg.errors import CheckpointError, UsageError, WeightsUnavailableError
+from spermseg.evaluation import evaluate, write_evaluation_report
+from spermseg.experiments.augmented import AugmentedDataset
+from spermseg.experiments.catalog import Experiment, Scale
+from spermseg.files import write_json
+from spermseg.report.plots import read_log, write_curves
+
+logger = logging.getLogger(__name__)
+
+BOOK = "experiments.json"
+EVALUATION = "evaluation-test"
+VARIANTS: Mapping[str, Mapping[str, str]] = {
+    "corrected": {"labels": "nearest", "corners": "ignore"},
+    "as-published": {"labels": "linear", "corners": "background"},
+}
+"""The two ways to label the report's test set of 111 variants a picture."""
+
+Status = Literal["waiting", "running", "done", "not run", "failed"]
+Progress = Callable[[str, int, int], None]
+"""Called with what is being done of which experiment, steps done and steps in all."""
+
+
+@dataclass(frozen=True)
+class Substitute:
+    """Weights taken in place of COCO's where these cannot be had.
+
+    Parameters
+    ----------
+    weights : Path
+        A weights file or the run folder of a training.
+    label : str
+        What is said wherever a figure rests on them.
+
+    Raises
+    ------
+    CheckpointError
+        When there is no such file.
+    """
+
+    weights: Path
+    label: str = "backbone trained on synthetic smears instead of COCO"
+
+    def __post_init__(self) -> None:
+        path = self.weights / "model.safetensors" if self.weights.is_dir() else self.weights
+        if not path.is_file():
+            raise CheckpointError("no such weights file", where=path)
+
+
+@dataclass(frozen=True)
+class RunSettings:
+    """What is the same for all experiments of one run.
+
+    Parameters
+    ----------
+    scale : Scale
+    substitute : Substitute, optional
+    overrides : mapping
+        Laid over every experiment's settings: what the machine asks for, such as
+        ``training.precision``, or ``data.variants_per_epoch``.
+    """
+
+    scale: Scale
+    substitute: Substitute | None = None
+    overrides: Mapping[str, Any] = field(default_factory=dict)
+
+    def config(self, experiment: Experiment) -> TrainingConfig:
+        """Give the settings that `experiment` is really trained with."""
+        settings = merge(self.scale.apply(experiment).to_dict(), self.overrides)
+        if self.substitutes(experiment) and self.substitute is not None:
+            settings["model"]["pretrained"] = str(self.substitute.weights)
+        return training_config(settings, where=experiment.name)
+
+    def substitutes(self, experiment: Experiment) -> bool:
+        """Whether `experiment` starts from the substitute."""
+        return self.substitute is not None and experiment.config.model.pretrained == "coco-voc"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give a JSON-ready mapping without paths."""
+        label = None if self.substitute is None else self.substitute.label
+        return {
+            "scale": self.scale.name,
+            "overrides": dict(self.overrides),
+            "substitute": label,
+        }
+
+
+class Book:
+    """OUT/experiments.json: how the experiments of a folder are run and what became of each.
+
+    Parameters
+    ----------
+    out : Path
+    head : mapping
+        All of the file but the experiments.
+    entries : mapping
+        Status, reason and more of each experiment, by name.
+    """
+
+    def __init__(self, out: Path, head: Mapping[str, Any], entries: dict[str, dict[str, Any]]):
+        self._path = out / BOOK
+        self._head = head
+        self.entries = entries
+
+    def note(self, name: str, status: Status, **fields: Any) -> None:
+        """Write down what has become of an experiment."""
+        kept = {k: v for k, v in self.entries.get(name, {}).items() if k != "reason"}
+        self.entries[name] = {**kept, "status": status, **fields}
+        write_json(self._path, {**self._head, "experiments": self.entries})
+
+
+def run_experiments(
+    experiments: Sequence[Experiment],
+    dataset: LabelledDataset,
+    split: Split,
+    out: Path,
+    settings: RunSettings,
+    *,
+    resume: bool = False,
+    on_progress: Progress | None = None,
+) -> dict[str, dict[str, Any]]:
+    """Train and evaluate experiments one after the other.
+
+    One folder an experiment appears in `out`, with the training's run folder and the evaluation of
+    its last weights on the test pictures, and ``experiments.json`` with the status of each. An
+    experiment that fails does not stop the others.
+
+    Parameters
+    ----------
+    experiments : sequence of Experiment
+    dataset : LabelledDataset
+    split : Split
+        Validation pictures give the curves; the test pictures decide nothing.
+    out : Path
+    settings : RunSettings
+    resume : bool
+        Go on in a folder that holds experiments: finished ones are left alone, an unfinished one
+        resumes exactly.
+    on_progress : callable, optional
+
+    Returns
+    -------
+    dict
+        ``status`` and, where there is one, ``reason`` of every experiment in the folder.
+
+    Raises
+    ------
+    UsageError
+        When the folder holds experiments already and `resume` is False, or the settings differ
+        from theirs.
+    """
+    book = _open_book(out, dataset, split, settings, resume=resume)
+    todo = [e for e in experiments if book.entries.get(e.name, {}).get("status") != "done"]
+    for experiment in todo:
+        started_from = (
+            settings.substitute.label
+            if settings.substitute is not None and settings.substitutes(experiment)
+            else experiment.config.model.pretrained
+        )
+        book.note(experiment.name, "waiting", started_from=started_from)
+    for experiment in todo:
+        _run_noted(experiment, dataset, split, out, settings, book, on_progress)
+    return book.entries
+
+
+def variants_file(run: Path, labels: str) -> Path:
+    """Give where the evaluation on the 111 variants lies, labelled as a name of `VARIANTS` says."""
+    return run / f"evaluation-variants-{labels}.json"
+
+
+def _open_book(
+    out: Path, dataset: LabelledDataset, split: Split, settings: RunSettings, *, resume: bool
+) -> Book:
+    from spermseg.training.run_folder import provenance
+
+    head = {
+        **settings.to_dict(),
+        "dataset": {"layout": dataset.layout, "pictures": len(dataset)},
+        "seed": split.seed,
+        "split": {part: list(split.part(part)) for part in ("train", "validation", "test")},
+        **provenance(),
+    }
+    path = out / BOOK
+    if not path.exists():
+        write_split(out / "split.json", split)
+        return Book(out, head, {})
+    if not resume:
+        raise UsageError(
+            "experiments were run here before",
+            where=out,
+            fix="Go on with --resume, or choose another folder",
+        )
+    before = json.loads(path.read_text(encoding="utf-8"))
+    for key in ("scale", "overrides", "substitute", "dataset", "split"):
+        if before[key] != head[key]:
+            raise UsageError(
+                f"{key} was {before[key]} in the earlier run and is {head[key]} now", where=path
+            )
+    return Book(out, head, before["experiments"])
+
+
+def _run_noted(
+    experiment: Experiment,
+    dataset: LabelledDataset,
+    split: Split,
+    out: Path,
+    settings: RunSettings,
+    book: Book,
+    on_progress: Progress | None,
+) -> None:
+    """Run one experiment; what stops it is written down, and the next one has its turn."""
+    name = experiment.name
+    book.note(name, "running")
+    try:
+        config = settings.config(experiment)
+        _run(config, dataset, split, out / name, on_progress)
+    except WeightsUnavailableError as error:
+        book.note(name, "not run", reason=f"weights unavailable: {error}")
+    except KeyboardInterrupt:
+        book.note(name, "waiting", reason="interrupted")
+        raise
+    except Exception as error:
+        known = errors.translate(error)
+        if known is None:
+            # The hours of the other experiments must not be lost to a defect in one.
+            logger.exception("%s failed by a defect of spermseg", name)
+        book.note(name, "failed", reason=str(known or f"{type(error).__name__}: {error}"))
+    else:
+        book.note(name, "done")
+
+
+def _run(
+    config: TrainingConfig,
+    dataset: LabelledDataset,
+    split: Split,
+    run: Path,
+    on_progress: Progress | None,
+) -> None:
+    # torch is loaded here and not above: `experiments list` and `compare` do without.
+    from spermseg.training.checkpoint import load_predictor
+    from spermseg.training.loop import train
+    from spermseg.training.models import find_weights
+
+    def progress(stage: str) -> Callable[..., None] | None:
+        if on_progress is None:
+            return None
+        return lambda done, total, *_: on_progress(f"{config.name}: {stage}", done, total)
+
+    # Asked before anything is made: without its weights an experiment leaves no folder.
+    find_weights(config.model)
+    log = run / "log.jsonl"
+    train(
+        config,
+        dataset,
+        split,
+        run,
+        resume=run.exists(),
+        on_progress=progress("train"),
+        on_epoch=lambda line: write_curves(log, run / "curves.svg"),
+    )
+    predictor = load_predictor(run)
+    result = evaluate(predictor, dataset, split.test, on_progress=progress("evaluate"))
+    write_evaluation_report(result, run / EVALUATION, log=read_log(log))
+    for name, labels in VARIANTS.items():
+        variants = AugmentedDataset(
+            dataset, split.test, config.data.model_copy(update=dict(labels))
+        )
+        as_reported = evaluate(
+            predictor,
+            variants,
+            variants.ids,
+            thorough=False,
+            at_working_size=True,
+            on_progress=progress(f"evaluate variants, labels {name}"),
+        )
+        write_json(variants_file(run, name), as_reported.to_dict())
+    # Most of a run's gigabytes, and of use to an unfinished one only.
+    shutil.rmtree(run / "checkpoints")
