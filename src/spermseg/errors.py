@@ -90,6 +90,17 @@ class MissingExtraError(UsageError):
         return (MissingExtraError, self._arguments)
 
 
+EXTRAS = {
+    "accelerate": "train",
+    "safetensors": "train",
+    "segmentation_models_pytorch": "train",
+    "tensorboard": "train",
+    "torch": "train",
+    "torchvision": "train",
+}
+"""The extra that brings a module."""
+
+
 class DataError(SpermsegError):
     """Something that was given to read."""
 
@@ -155,6 +166,8 @@ def translate(error: BaseException) -> SpermsegError | None:
         return ResourceError(
             "out of memory", fix="Lower training.batch_size or data.size, or the number of workers"
         )
+    if isinstance(error, ModuleNotFoundError) and error.name in EXTRAS:
+        return MissingExtraError(EXTRAS[error.name], error.name)
     if isinstance(error, OSError):
         where = error.filename
         if error.errno in (errno.ENOSPC, errno.EDQUOT):

@@ -131,7 +131,7 @@ class Engine:
         state.step += 1
         return self._finite(loss), lr
 
-    @torch.inference_mode()
+    @torch.inference_mode()  # type: ignore[untyped-decorator]
     def validate(self, dataset: TrainingDataset) -> dict[str, Any]:
         """Score the network, or its moving average, on whole pictures.
 

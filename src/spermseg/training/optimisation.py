@@ -78,7 +78,7 @@ def set_learning_rate(optimiser: torch.optim.Optimizer, lr: float) -> None:
         group["lr"] = lr
 
 
-@torch.no_grad()
+@torch.no_grad()  # type: ignore[untyped-decorator]
 def update_average(average: nn.Module, model: nn.Module, decay: float, step: int) -> None:
     """Move an exponential moving average of the weights towards those of `model`.
 

@@ -19,7 +19,7 @@ from torch.utils.tensorboard import SummaryWriter
 from spermseg import __version__
 from spermseg.config import TrainingConfig, read_yaml
 from spermseg.data.datasets.base import LabelledDataset
-from spermseg.data.splits import Split, read_split, write_split
+from spermseg.data.splits import PARTS, Split, read_split, write_split
 from spermseg.errors import CheckpointError
 from spermseg.files import write_json, write_text
 from spermseg.training.checkpoint import TrainingState, check_same_settings
@@ -37,8 +37,11 @@ def open_run(run: Path, config: TrainingConfig, dataset: LabelledDataset, split:
     settings, pictures = run / "config.yaml", run / "split.json"
     if settings.exists():
         check_same_settings(read_yaml(settings), config.to_dict(), settings)
-    if pictures.exists() and read_split(pictures, dataset) != split:
-        raise CheckpointError("the run was trained on another split", where=pictures)
+    if pictures.exists():
+        before = read_split(pictures, dataset)
+        # Also the order: it decides which picture is drawn when.
+        if any(before.part(part) != split.part(part) for part in PARTS):
+            raise CheckpointError("the run was trained on another split", where=pictures)
     write_text(settings, yaml.safe_dump(config.to_dict(), sort_keys=False))
     write_split(pictures, split)
 
@@ -67,7 +70,7 @@ def recorded_run(path: Path, facts: Mapping[str, Any]) -> Iterator[None]:
     if path.exists():
         before = json.loads(path.read_text(encoding="utf-8"))
         earlier = [*before.pop("earlier"), before]
-    record = {"status": "running", "started": _now(), "finished": None, **facts, **_provenance()}
+    record = {"status": "running", "started": _now(), "finished": None, **facts, **provenance()}
     record["earlier"] = earlier
     write_json(path, record)
     try:
@@ -143,7 +146,8 @@ def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
-def _provenance() -> dict[str, Any]:
+def provenance() -> dict[str, Any]:
+    """Give versions and machine, JSON-ready."""
     return {
         "versions": {
             "spermseg": __version__,
