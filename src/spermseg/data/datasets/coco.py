@@ -11,7 +11,8 @@ from spermseg.data.datasets.base import Finding, LabelledDataset, SampleRecord
 from spermseg.data.datasets.listing import list_files, read_mapping
 from spermseg.data.datasets.names import PART_NAMES, part_named
 from spermseg.data.images import read_image
-from spermseg.data.masks import Region, assemble, polygon_region, rle_region
+from spermseg.data.masks import Region, polygon_region, rle_region
+from spermseg.data.part_maps import assemble
 from spermseg.errors import DatasetError, MaskError
 from spermseg.structures import IGNORE_ID, LabelledSample, LabelSchema, Part
 

@@ -10,7 +10,8 @@ from spermseg.data.datasets.base import LabelledDataset, SampleRecord
 from spermseg.data.datasets.listing import list_files, read_mapping, unmatched
 from spermseg.data.datasets.names import part_named
 from spermseg.data.images import read_image
-from spermseg.data.masks import ALL_PARTS, binary_part_map, part_map_of, read_mask
+from spermseg.data.masks import read_mask
+from spermseg.data.part_maps import ALL_PARTS, binary_part_map, part_map_of
 from spermseg.errors import DatasetError, MaskError, SpermsegError
 from spermseg.structures import LabelledSample, LabelSchema, Part, schema_named
 

@@ -10,7 +10,8 @@ from spermseg.data.datasets.base import LabelledDataset, SampleRecord
 from spermseg.data.datasets.listing import list_files, read_mapping
 from spermseg.data.datasets.names import part_named
 from spermseg.data.images import read_image
-from spermseg.data.masks import ALL_PARTS, Region, assemble, polygon_region
+from spermseg.data.masks import Region, polygon_region
+from spermseg.data.part_maps import ALL_PARTS, assemble
 from spermseg.errors import MaskError
 from spermseg.structures import LabelledSample, Part
 
@@ -79,7 +80,7 @@ def load_labelme(record: SampleRecord, annotation: Path) -> LabelledSample:
     """Read one picture and its LabelMe file.
 
     The sperm are painted in ascending order of ``group_id``, the parts of each as in
-    `spermseg.data.masks.PAINT_ORDER`. Shapes without ``group_id`` are painted beneath them and
+    `spermseg.data.part_maps.PAINT_ORDER`. Shapes without ``group_id`` are painted beneath them and
     belong to no sperm; when no shape has one, the sperm are not told apart.
 
     Raises
