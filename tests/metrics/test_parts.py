@@ -148,3 +148,8 @@ def test_boundary_reaches_the_picture_border_but_not_ignored_pixels():
     target[:, 3:] = 255
     # The side along the ignored half is no contour: 3 + 3 + 4 pixels are left.
     assert parts.boundary_counts(target, target, 2, width=1)[1].tolist() == [10, 10]
+
+
+@pytest.mark.parametrize(("size", "width"), [((1024, 1280), 4), ((580, 780), 2), ((20, 20), 1)])
+def test_boundary_width_follows_the_picture(size, width):
+    assert parts.boundary_width(size) == width

@@ -155,7 +155,7 @@ def distribution_svg(
     names = list(values)
     colours = colours or [colour_named(name) for name in names]
     random = np.random.default_rng(0)
-    with _figure(6, 0.7 + 0.55 * len(names)) as figure:
+    with _figure(5, 0.8 + 0.6 * len(names)) as figure:
         axes = figure.subplots()
         for row, (name, colour) in enumerate(zip(names, colours, strict=True)):
             known = values[name][~np.isnan(values[name])]
@@ -177,7 +177,7 @@ def confusion_svg(confusion: NDArray[Any], parts: Sequence[str]) -> str:
     """Draw a confusion matrix (C, C), rows the truth, as shares of each row in per cent."""
     total = confusion.sum(1, keepdims=True)
     shares = np.divide(confusion, total, out=np.zeros(confusion.shape), where=total > 0)
-    with _figure(1.6 + 0.85 * len(parts), 1.0 + 0.6 * len(parts)) as figure:
+    with _figure(1.2 + 0.85 * len(parts), 0.8 + 0.5 * len(parts)) as figure:
         axes = figure.subplots()
         axes.imshow(shares, cmap="Blues", vmin=0, vmax=1.0, aspect="auto", alpha=0.85)
         for row, column in np.ndindex(*confusion.shape):

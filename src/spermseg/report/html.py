@@ -1,0 +1,76 @@
+"""Self-contained pages: nothing is loaded from outside, every text is escaped.
+
+A page extends ``templates/base.html``, which says what it needs.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from markupsafe import Markup
+
+from spermseg import DISCLAIMER, __version__
+from spermseg.report.colours import colour_named
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+TEMPLATES = Path(__file__).parent / "templates"
+
+
+def render(template: str, **content: Any) -> str:
+    """Fill a template of `TEMPLATES`.
+
+    Parameters
+    ----------
+    template : str
+        File name, for example ``"evaluation.html"``.
+    **content
+        What the template names; text is escaped, a missing name is an error.
+
+    Returns
+    -------
+    str
+        The page.
+    """
+    return _environment().get_template(template).render(content)
+
+
+def inline_svg(svg: str) -> Markup:
+    """Mark SVG text of `spermseg.report.plots` as part of the page; its texts are escaped."""
+    return Markup(svg)
+
+
+def data_uri(encoded: bytes, kind: str) -> str:
+    """Put an encoded picture (``jpeg``, ``png``) into the page itself."""
+    return f"data:image/{kind};base64,{base64.b64encode(encoded).decode('ascii')}"
+
+
+def show_score(value: float | None, digits: int = 3) -> str:
+    """Write a score for people; a dash where there is none."""
+    return "–" if value is None else f"{value:.{digits}f}"
+
+
+def show_interval(limits: Sequence[float] | None, digits: int = 3) -> str:
+    """Write an interval for people, ``0.812 – 0.856``; nothing where there is none."""
+    return "" if limits is None else " – ".join(show_score(limit, digits) for limit in limits)
+
+
+@cache
+def _environment() -> Environment:
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(score=show_score, interval=show_interval, colour=colour_named)
+    environment.globals.update(disclaimer=DISCLAIMER, version=__version__)
+    return environment
