@@ -230,11 +230,11 @@ def draw_anatomy(rng: np.random.Generator, settings: AnatomySettings) -> Anatomy
     points, half_widths = midpiece, _midpiece_half_widths(len(midpiece), length, width)
     if tail_form != "absent":
         tail = _tail_line(rng, midpiece, tail_length, tail_form)
-        taper = np.linspace(1, 0.5, len(tail))
-        own = 0.5 * min(settings.tail_width.draw(rng), width) * taper
-        # The tail takes the midpiece's width over within a micrometre.
-        s = np.linspace(0, tail_length, len(tail))
-        own += (0.5 * width * 0.9 - own) * np.exp(-((s / 0.6) ** 2)) * (own < 0.45 * width)
+        half_width = 0.5 * min(settings.tail_width.draw(rng), width)
+        own = half_width * np.linspace(1, 0.55, len(tail))
+        # Its width comes out of the midpiece's within a micrometre or two.
+        step = half_widths[-1] - half_width
+        own += step * np.exp(-((np.linspace(0, tail_length, len(tail)) / 1.2) ** 2))
         points, half_widths = np.vstack([points, tail[1:]]), np.append(half_widths, own[1:])
     return Anatomy(
         heads=heads,
@@ -268,7 +268,7 @@ def _draw_heads(rng: np.random.Generator, settings: AnatomySettings, form: str) 
 
 def _draw_head(rng: np.random.Generator, settings: AnatomySettings, form: str) -> Head:
     length, elongation = settings.head_length.draw(rng), settings.head_elongation.draw(rng)
-    taper, bluntness, lumps = Normal(0.1, 0.07).draw(rng), Normal(0.46, 0.03).draw(rng), None
+    taper, bluntness, lumps = Normal(0.1, 0.07).draw(rng), Normal(0.46, 0.03).draw(rng), 0.012
     if form == "tapered":
         elongation, taper, bluntness = Uniform(2.0, 2.7).draw(rng), Uniform(0.1, 0.4).draw(rng), 0.6
         length *= Uniform(1.0, 1.25).draw(rng)
@@ -280,12 +280,12 @@ def _draw_head(rng: np.random.Generator, settings: AnatomySettings, form: str) -
     elif form == "pin":
         elongation, length = Uniform(1.1, 1.5).draw(rng), Uniform(1.4, 2.2).draw(rng)
     elif form == "amorphous":
-        amplitude = Uniform(0.02, 0.07).draw(rng) / np.arange(1, 4)
-        lumps = amplitude * np.exp(1j * rng.uniform(0, 2 * np.pi, 3))
+        lumps = Uniform(0.02, 0.07).draw(rng)
         length, elongation = length * Uniform(0.75, 1.3).draw(rng), Uniform(1.1, 2.0).draw(rng)
         taper = Uniform(-0.3, 0.5).draw(rng)
     width = length / elongation
-    outline = head_outline(length, width, taper=taper, bluntness=bluntness, lumps=lumps)
+    bulges = lumps / np.arange(1, 5) * np.exp(1j * rng.uniform(0, 2 * np.pi, 4))
+    outline = head_outline(length, width, taper=taper, bluntness=bluntness, lumps=bulges)
     border = _acrosome_border(rng, outline, settings.acrosome_fraction.draw(rng))
     n_vacuoles = 0 if form == "pin" else max(0, round(settings.vacuoles.draw(rng)))
     vacuoles = tuple(_draw_vacuole(rng, length, width) for _ in range(n_vacuoles))
@@ -380,14 +380,16 @@ def _tail_line(rng: np.random.Generator, midpiece: Points, length: float, form: 
 
 
 def _beat(rng: np.random.Generator, s: Points, length: float) -> Points:
-    """Give the wander of a tail's heading: a drift, a slow wave and small sharper bends."""
+    """Give the wander of a tail's heading: drift, a slow wave, gentle bends and a few kinks."""
     drift = Normal(0, 0.012).draw(rng) * s
     wave = Uniform(0.05, 0.5).draw(rng) * np.sin(
         2 * np.pi * s / Uniform(14, 40).draw(rng) + rng.uniform(0, 2 * np.pi)
     )
     knots = np.arange(0, length + 4, 3.0)
-    kinks = np.cumsum(rng.normal(0, Uniform(0.03, 0.16).draw(rng), len(knots)))
-    wander = drift + wave + np.interp(s, knots, kinks)
+    bends = np.cumsum(rng.normal(0, Uniform(0.03, 0.18).draw(rng), len(knots)))
+    wander = drift + wave + np.interp(s, knots, bends)
+    for where in rng.uniform(0, length, rng.poisson(length / 15)):
+        wander += Normal(0, 0.25).draw(rng) / (1 + np.exp(-(s - where) / 0.2))
     # The tail leaves the midpiece in line with it.
     result: Points = (wander - wander[0]) * (1 - np.exp(-s / 1.5))
     return result

@@ -11,6 +11,8 @@ from spermseg.data.synthetic.distributions import Normal, Uniform
 from spermseg.data.synthetic.presets import CameraSettings, StainSettings
 from spermseg.data.synthetic.raster import Field, Pose, Window
 
+SHARPENING_PX = 2.5
+"""Standard deviation of the camera's unsharp mask."""
 LUMINANCE = np.array([0.299, 0.587, 0.114], np.float32)
 
 
@@ -23,45 +25,41 @@ def take_picture(
 ) -> NDArray[np.uint8]:
     """Light the slide from below and take its picture.
 
-    Transmitted light follows Beer and Lambert: ``light * 10 ** -(amounts @ densities)``. Blur acts
-    on the light, not on the densities.
+    Transmitted light follows Beer and Lambert: what each dye takes away is 10 to the power of
+    minus its density times its amount. Blur acts on the light, not on the densities.
 
     Parameters
     ----------
     rng : numpy.random.Generator
     amounts : (2, H, W) float32
         Blue and violet dye.
-    stain, camera
-        The preset's settings.
+    stain : StainSettings
+        Of this picture.
+    camera : CameraSettings
     um_per_px : float
 
     Returns
     -------
     (H, W, 3) uint8
     """
-    densities = _draw_densities(rng, stain)
     blur_px = camera.blur.draw(rng) / um_per_px
     sharpening = camera.sharpening.draw(rng)
     light = _draw_light(rng, camera, amounts.shape[1:], um_per_px)
     level = [channel.draw(rng) for channel in camera.light]
     picture = np.empty((*amounts.shape[1:], 3), np.float32)
     for channel in range(3):
-        density = sum(amounts[dye] * np.float32(densities[dye, channel]) for dye in (0, 1))
+        density = amounts[0] * np.float32(stain.blue[channel])
+        density += amounts[1] * np.float32(stain.violet[channel])
         passed = ndimage.gaussian_filter(np.power(10, -density), blur_px, truncate=3)
         if sharpening > 0:
-            passed += sharpening * (passed - ndimage.gaussian_filter(passed, 2.0, truncate=3))
+            passed += sharpening * (
+                passed - ndimage.gaussian_filter(passed, SHARPENING_PX, truncate=2.5)
+            )
         picture[..., channel] = passed * light * level[channel]
     grey = (picture @ LUMINANCE)[..., None]
     picture = grey + np.float32(camera.saturation.draw(rng)) * (picture - grey)
     picture += _draw_noise(rng, camera, picture.shape)
     return np.clip(np.round(picture), 0, 255).astype(np.uint8)
-
-
-def _draw_densities(rng: np.random.Generator, stain: StainSettings) -> NDArray[np.float64]:
-    densities = np.array([stain.blue, stain.violet])
-    densities[1, 0] *= stain.hue.draw(rng)
-    densities[0, 1] *= stain.hue.draw(rng)
-    return densities * stain.picture_strength.draw(rng)
 
 
 def _draw_light(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from PIL import Image
+from scipy import ndimage
 
 from spermseg.data.synthetic.distributions import Normal, Uniform
 from spermseg.data.synthetic.presets import DebrisSettings
@@ -16,13 +17,32 @@ from spermseg.data.synthetic.raster import (
     coverage,
 )
 
+STICKING = 0.15
+"""Share of the smaller debris that sticks to sperm."""
+
 
 def scatter_debris(
-    rng: np.random.Generator, amounts: Field, settings: DebrisSettings, um_per_px: float
+    rng: np.random.Generator,
+    amounts: Field,
+    settings: DebrisSettings,
+    um_per_px: float,
+    on_sperm: Points,
 ) -> None:
-    """Add debris to the amounts of blue and violet dye, (2, H, W) float32, in place."""
-    canvas = Canvas(rng, amounts, um_per_px)
+    """Add debris to the amounts of dye.
+
+    Parameters
+    ----------
+    rng : numpy.random.Generator
+    amounts : (2, H, W) float32
+        Blue and violet dye; changed in place.
+    settings : DebrisSettings
+    um_per_px : float
+    on_sperm : (n, 2) float
+        Row, col of places on sperm, to which some of it sticks.
+    """
+    canvas = Canvas(rng, amounts, um_per_px, on_sperm)
     area = amounts.shape[1] * amounts.shape[2] * um_per_px**2 / 1000
+    area *= settings.abundance.draw(rng)
     canvas.add_smudges(settings.smudge.draw(rng))
     kinds = {
         canvas.add_speck: settings.specks,
@@ -46,9 +66,14 @@ class Canvas:
     amounts : (2, H, W) float32
         Changed in place.
     um_per_px : float
+    on_sperm : (n, 2) float
+        Row, col of places on sperm.
     """
 
-    def __init__(self, rng: np.random.Generator, amounts: Field, um_per_px: float):
+    def __init__(
+        self, rng: np.random.Generator, amounts: Field, um_per_px: float, on_sperm: Points
+    ):
+        self.on_sperm = on_sperm
         self.rng = rng
         self.amounts = amounts
         self.um_per_px = um_per_px
@@ -56,17 +81,19 @@ class Canvas:
 
     def add_smudges(self, strength: float) -> None:
         """Add dried plasma: soft clouds, bluish with rosy places."""
-        for share, scale_um in ((1.0, 10.0), (0.6, 2.5)):
+        for share, scale_um in ((0.5, 9.0), (0.35, 1.6), (0.9, 0.4)):
             cloud = smooth_field(self.rng, self.frame.shape, scale_um / self.um_per_px)
-            self.amounts[0] += strength * share * np.clip(cloud - 0.6, 0, 2)
-            rosy = smooth_field(self.rng, self.frame.shape, scale_um / self.um_per_px)
-            self.amounts[1] += strength * share * 0.6 * np.clip(rosy - 1.1, 0, 2)
+            self.amounts[0] += strength * share * np.clip(cloud - 0.3, 0, 3)
+        rosy = smooth_field(self.rng, self.frame.shape, 6.0 / self.um_per_px)
+        self.amounts[1] += strength * np.clip(rosy - 0.8, 0, 2)
 
     def add_speck(self) -> None:
         """Add a soft grain of stain, 0.1 to 0.4 um across."""
         radius = float(np.exp(Normal(-2.1, 0.5).draw(self.rng)))
         strength = float(np.exp(Normal(-3.3, 0.6).draw(self.rng)))
-        self._add_blob(self._anywhere(), radius, strength, Uniform(0, 0.5).draw(self.rng), 1.0)
+        self._add_blob(
+            self._anywhere(STICKING), radius, strength, Uniform(0, 0.5).draw(self.rng), 1.0
+        )
 
     def add_globule(self) -> None:
         """Add a round, even, blue droplet."""
@@ -74,13 +101,14 @@ class Canvas:
         self._add_blob(self._anywhere(), radius, Uniform(0.06, 0.22).draw(self.rng), 0.1, 0.15)
 
     def add_crumb(self) -> None:
-        """Add an irregular scrap made of a few blobs."""
-        pose, violet = self._anywhere(), Uniform(0, 0.9).draw(self.rng) ** 3
-        strength = Uniform(0.02, 0.09).draw(self.rng)
-        for _ in range(self.rng.integers(2, 8)):
-            offset = (Normal(0, 0.4).draw(self.rng), Normal(0, 0.25).draw(self.rng))
-            radius = Uniform(0.1, 0.4).draw(self.rng)
-            self._add_blob(pose.shifted(offset, 0), radius, strength, violet, 0.5)
+        """Add an irregular, granular scrap made of soft blobs."""
+        pose, violet = self._anywhere(STICKING), Uniform(0, 0.9).draw(self.rng) ** 3
+        strength = Uniform(0.01, 0.09).draw(self.rng)
+        spread = Uniform(0.15, 0.6).draw(self.rng)
+        for _ in range(self.rng.integers(3, 4 + int(25 * spread**1.5))):
+            offset = (Normal(0, spread).draw(self.rng), Normal(0, 0.6 * spread).draw(self.rng))
+            radius, own = Uniform(0.08, 0.35).draw(self.rng), Uniform(0.3, 1).draw(self.rng)
+            self._add_blob(pose.shifted(offset, 0), radius, strength * own, violet, 0.8)
 
     def add_bacteria(self) -> None:
         """Add one rod or a chain of them, each about 1.2 x 0.5 um, dark blue."""
@@ -108,12 +136,22 @@ class Canvas:
             lobe = Uniform(1.3, 2.2).draw(self.rng)
             self._add_blob(pose.shifted(offset, 0), lobe, 0.5, 0.85, 0.1)
 
-    def _anywhere(self) -> Pose:
-        row, col = self.rng.uniform((0, 0), self.frame.shape)
+    def _anywhere(self, sticking: float = 0.0) -> Pose:
+        if self.rng.random() < sticking:
+            place = self.on_sperm[self.rng.integers(len(self.on_sperm))]
+            row, col = place + self.rng.normal(0, 0.25 / self.um_per_px, 2)
+        else:
+            row, col = self.rng.uniform((0, 0), self.frame.shape)
         return Pose(row, col, self.rng.uniform(0, 2 * np.pi), self.um_per_px)
 
     def _add_blob(
-        self, pose: Pose, radius: float, strength: float, violet: float, softness: float
+        self,
+        pose: Pose,
+        radius: float,
+        strength: float,
+        violet: float,
+        softness: float,
+        lumpiness: float = 0.04,
     ) -> None:
         """Add a lumpy disc; `softness` is the share of its radius over which it fades."""
         centre = np.array([[pose.row, pose.col]])
@@ -121,12 +159,14 @@ class Canvas:
         if window.empty:
             return
         x, y = pose.local(window)
-        lumps = 1 + self.rng.uniform(0, 0.15) * np.cos(
-            self.rng.integers(2, 5) * np.arctan2(y, x) + self.rng.uniform(0, 6.3)
+        angle = np.arctan2(y, x)
+        lumps = 1 + sum(
+            self.rng.uniform(0, lumpiness) * np.cos(k * angle + self.rng.uniform(0, 6.3))
+            for k in (2, 3, 5)
         )
         fade = max(softness * radius, self.um_per_px)
         cover = np.clip((radius * lumps - np.hypot(x, y)) / fade + 0.5, 0, 1)
-        self._add(window, strength * cover, violet)
+        self._add(window, (strength * cover).astype(np.float32), violet)
 
     def _add_line(
         self, pose: Pose, line: Points, half_width: float, strength: float, violet: float
@@ -145,12 +185,15 @@ class Canvas:
         self.amounts[(1, *at)] += violet * amount
 
 
-def smooth_field(rng: np.random.Generator, shape: tuple[int, int], scale_px: float) -> Field:
+def smooth_field(rng: np.random.Generator, shape: tuple[int, ...], scale_px: float) -> Field:
     """Give smooth noise (H, W) float32 of mean 0 and deviation about 1, `scale_px` wide."""
-    rows, cols = (int(np.ceil(side / scale_px)) + 3 for side in shape)
-    coarse = Image.fromarray(rng.standard_normal((rows, cols)).astype(np.float32))
-    size = (round(cols * scale_px), round(rows * scale_px))
-    fine = coarse.resize(size, Image.Resampling.BICUBIC)
-    top, left = int(scale_px), int(scale_px)
-    field: Field = np.asarray(fine, np.float32)[top : top + shape[0], left : left + shape[1]]
-    return field / np.float32(0.75)
+    cell = max(1.0, scale_px / 2)
+    rows, cols = (int(np.ceil(side / cell)) + 2 for side in shape)
+    sigma = scale_px / cell / 2
+    coarse = ndimage.gaussian_filter(rng.standard_normal((rows, cols), np.float32), sigma)
+    # Deviation of white noise after a Gaussian filter.
+    coarse *= np.float32(2 * np.sqrt(np.pi) * sigma)
+    size = (round(cols * cell), round(rows * cell))
+    fine = Image.fromarray(coarse).resize(size, Image.Resampling.BICUBIC)
+    field: Field = np.asarray(fine, np.float32)[: shape[0], : shape[1]]
+    return field

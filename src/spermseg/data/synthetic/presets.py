@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from spermseg.data.synthetic.distributions import Distribution, Normal, Uniform
 from spermseg.errors import UsageError
 
@@ -56,8 +58,10 @@ class StainSettings:
         Density of one unit of dye.
     nucleus, acrosome, midpiece, tail : tuple of 2 float
         Units of blue and of violet dye in each part.
-    picture_strength, sperm_strength : Distribution
-        Factors on all dye of one picture and of one sperm.
+    rim : Distribution
+        Further units of blue dye along the edge of the nucleus.
+    picture_strength, sperm_strength, flagellum_strength : Distribution
+        Factors on all dye of a picture, of a sperm, and of all midpieces and tails of a picture.
     hue : Distribution
         Factor on the red density of violet and the green density of blue, one a picture.
     """
@@ -68,9 +72,25 @@ class StainSettings:
     acrosome: tuple[float, float]
     midpiece: tuple[float, float]
     tail: tuple[float, float]
+    rim: Distribution
     picture_strength: Distribution
     sperm_strength: Distribution
+    flagellum_strength: Distribution
     hue: Distribution
+
+    def for_picture(self, rng: np.random.Generator) -> StainSettings:
+        """Draw the stain of one picture; only `rim` and `sperm_strength` go on varying."""
+        strength = self.picture_strength.draw(rng)
+        thin = self.flagellum_strength.draw(rng)
+        blue = np.array(self.blue) * (1, self.hue.draw(rng), 1) * strength
+        violet = np.array(self.violet) * (self.hue.draw(rng), 1, 1) * strength
+        return replace(
+            self,
+            blue=tuple(blue),
+            violet=tuple(violet),
+            midpiece=(self.midpiece[0] * thin, self.midpiece[1] * thin),
+            tail=(self.tail[0] * thin, self.tail[1] * thin),
+        )
 
 
 @dataclass(frozen=True)
@@ -79,6 +99,8 @@ class DebrisSettings:
 
     Parameters
     ----------
+    abundance : Distribution
+        Factor on all these numbers, one a picture.
     specks, globules, bacteria, rings, crumbs : float
         Grains of stain; round droplets; rods, single or in chains; thin circles; irregular scraps.
     leukocytes : float
@@ -87,6 +109,7 @@ class DebrisSettings:
         Units of dye in the densest places of the smeared background, one value a picture.
     """
 
+    abundance: Distribution
     specks: float
     globules: float
     bacteria: float
@@ -172,7 +195,7 @@ _ANATOMY = AnatomySettings(
     acrosome_fraction=Normal(0.5, 0.07),
     vacuoles=Uniform(-0.5, 2.5),
     midpiece_length=Normal(4.0, 0.45),
-    midpiece_width=Normal(0.62, 0.06),
+    midpiece_width=Normal(0.55, 0.06),
     midpiece_angle=Normal(0.0, 8.0),
     tail_length=Normal(44.0, 4.0),
     tail_width=Normal(0.38, 0.03),
@@ -199,34 +222,37 @@ _ANATOMY = AnatomySettings(
 )
 
 _STAIN = StainSettings(
-    blue=(1.0, 0.92, 0.05),
+    blue=(1.0, 0.9, 0.05),
     violet=(0.25, 1.0, 0.035),
-    nucleus=(0.14, 1.9),
-    acrosome=(0.06, 0.33),
-    midpiece=(0.125, 0.0),
-    tail=(0.065, 0.004),
+    nucleus=(0.2, 1.9),
+    acrosome=(0.07, 0.28),
+    midpiece=(0.10, 0.0),
+    tail=(0.055, 0.002),
+    rim=Uniform(0.2, 0.9),
     picture_strength=Normal(1.0, 0.12),
     sperm_strength=Normal(1.0, 0.12),
+    flagellum_strength=Uniform(0.5, 1.4),
     hue=Normal(1.0, 0.08),
 )
 
 _DEBRIS = DebrisSettings(
-    specks=40.0,
+    abundance=Uniform(0.2, 2.0),
+    specks=60.0,
     globules=2.0,
-    bacteria=0.3,
+    bacteria=0.08,
     rings=0.3,
     crumbs=4.0,
     leukocytes=0.02,
-    smudge=Uniform(0.0, 0.035),
+    smudge=Uniform(0.004, 0.02),
 )
 
 _CAMERA = CameraSettings(
     light=(Normal(224, 3.2), Normal(226, 3.4), Normal(231, 2.2)),
     light_fall=Uniform(0.0, 0.03),
     light_tilt=Uniform(-0.02, 0.02),
-    blur=Normal(0.075, 0.012),
+    blur=Normal(0.08, 0.012),
     defocus=Normal(-0.05, 0.1),
-    sharpening=Uniform(0.1, 0.5),
+    sharpening=Uniform(0.3, 0.9),
     saturation=Normal(1.0, 0.05),
     noise=Uniform(0.4, 0.9),
     grain=Uniform(0.6, 1.2),
@@ -238,10 +264,11 @@ _SPERM_PARSING = Preset(
     description="1280x1024, violet heads of about 90x57 px on pale lilac, like Sperm Parsing",
     size=(1024, 1280),
     um_per_px=0.0456,
-    n_sperm=Normal(7.5, 2.2),
+    n_sperm=Normal(8.0, 2.2),
     reach_um=20.0,
     touching=0.12,
-    anatomy=_ANATOMY,
+    # Their tails measure about 9 head lengths.
+    anatomy=replace(_ANATOMY, tail_length=Normal(38.0, 4.0)),
     stain=_STAIN,
     debris=_DEBRIS,
     camera=_CAMERA,
@@ -259,6 +286,7 @@ _PALE = replace(
         acrosome=(0.04, 0.12),
         midpiece=(0.10, 0.02),
         tail=(0.055, 0.01),
+        rim=Uniform(0.0, 0.1),
         picture_strength=Uniform(0.5, 1.3),
         sperm_strength=Normal(1.0, 0.18),
         hue=Normal(1.0, 0.15),
@@ -301,6 +329,7 @@ _SCIAN = Preset(
         acrosome=(0.06, 0.16),
         midpiece=(0.17, 0.03),
         tail=(0.11, 0.02),
+        rim=Uniform(0.0, 0.1),
         picture_strength=Uniform(0.7, 1.2),
         sperm_strength=Normal(1.0, 0.2),
         hue=Normal(1.0, 0.08),

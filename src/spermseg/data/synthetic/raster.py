@@ -11,10 +11,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
-from skimage.draw import polygon2mask
+
+from spermseg.data.masks import polygon_mask
 
 Points = NDArray[np.float64]
 Field = NDArray[np.float32]
+
+_CHUNK = 48
+"""Points of a line that are compared with pixels at once."""
 
 
 @dataclass(frozen=True)
@@ -114,7 +118,8 @@ def outline_distance(outline: Points, window: Window) -> Field:
     -------
     (h, w) float32
     """
-    inside = polygon2mask(window.shape, outline - window.corner)
+    # Polygons have their pixel centres at halves, poses at whole numbers.
+    inside = polygon_mask((outline - window.corner)[:, ::-1] + 0.5, window.shape)
     pixels = np.indices(window.shape).reshape(2, -1).T + window.corner
     distance = cKDTree(outline).query(pixels)[0].reshape(window.shape)
     signed: Field = np.where(inside, -distance, distance).astype(np.float32)
@@ -122,7 +127,7 @@ def outline_distance(outline: Points, window: Window) -> Field:
 
 
 def band_distance(
-    points: Points, half_widths: Points, window: Window, reach: float = 2.0
+    points: Points, half_widths: Points, window: Window
 ) -> tuple[Field, NDArray[np.int32]]:
     """Signed distance in pixels to a band of changing width along a line.
 
@@ -133,35 +138,29 @@ def band_distance(
     half_widths : (n,) float
         Pixels.
     window : Window
-    reach : float
-        How far beyond the band, in pixels, distances are wanted.
 
     Returns
     -------
     distance : (h, w) float32
-        Infinite out of reach.
-    nearest : (h, w) int32
-        Index of the nearest point of the line; 0 out of reach.
+        Infinite further than a pixel out of the band.
+    point : (h, w) int32
+        Index of the point of the line whose disc is the nearest; 0 where the distance is infinite.
     """
     distance = np.full(window.shape, np.inf, np.float32)
-    nearest = np.zeros(window.shape, np.int32)
-    pixels = _pixels_near(points, float(half_widths.max()) + reach, window)
-    if len(pixels):
-        to_line, index = cKDTree(points).query(pixels + window.corner)
-        at = (pixels[:, 0], pixels[:, 1])
-        distance[at], nearest[at] = to_line - half_widths[index], index
-    return distance, nearest
-
-
-def _pixels_near(points: Points, reach: float, window: Window) -> NDArray[np.intp]:
-    """Give the pixels, (n, 2) in the window's own frame, within `reach` of any point or so."""
-    side = int(np.ceil(reach)) + 1
-    disc = np.argwhere(np.hypot(*np.mgrid[-side : side + 1, -side : side + 1]) <= reach + 1) - side
-    seeds = np.unique(np.round(points - window.corner).astype(int), axis=0)
-    candidates = (seeds[:, None] + disc[None]).reshape(-1, 2)
-    height, width = window.shape
-    rows, cols = candidates.T
-    candidates = candidates[(rows >= 0) & (rows < height) & (cols >= 0) & (cols < width)]
-    marked = np.zeros(window.shape, bool)
-    marked[candidates[:, 0], candidates[:, 1]] = True
-    return np.argwhere(marked)
+    point = np.zeros(window.shape, np.int32)
+    for begin in range(0, len(points), _CHUNK):
+        some, radii = points[begin : begin + _CHUNK], half_widths[begin : begin + _CHUNK]
+        box = Window.around(some, float(radii.max()) + 1, window)
+        if box.empty:
+            continue
+        from_rows = (np.arange(box.row0, box.row1)[:, None] - some[:, 0]) ** 2
+        from_cols = (np.arange(box.col0, box.col1)[:, None] - some[:, 1]) ** 2
+        squares = (from_rows[:, None] + from_cols[None]).astype(np.float32)
+        beyond = np.sqrt(squares) - radii.astype(np.float32)
+        nearest = beyond.argmin(-1)
+        least = np.take_along_axis(beyond, nearest[..., None], -1)[..., 0]
+        at = box.slices(window)
+        closer = (least < distance[at]) & (least <= 1)
+        distance[at] = np.where(closer, least, distance[at])
+        point[at] = np.where(closer, begin + nearest, point[at])
+    return distance, point

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
-from spermseg.data.synthetic.anatomy import Anatomy, Head
+from spermseg.data.synthetic.anatomy import STEP_UM, Anatomy, Head
+from spermseg.data.synthetic.debris import smooth_field
 from spermseg.data.synthetic.distributions import Normal, Uniform
 from spermseg.data.synthetic.presets import StainSettings
 from spermseg.data.synthetic.raster import (
@@ -26,40 +26,79 @@ MIN_HALF_WIDTH_PX = 0.75
 """A midpiece or tail is never labelled thinner than 1.5 px, so that its mask holds together."""
 
 
-def placed_points(anatomy: Anatomy, pose: Pose) -> Points:
-    """Give all outline and centre line points of a sperm as row, col, (n, 2)."""
-    heads = [pose.shifted(h.origin, h.angle).place(h.outline) for h in anatomy.heads]
-    return np.vstack([*heads, pose.place(anatomy.flagellum.points)])
+@dataclass(frozen=True)
+class HeadRaster:
+    """A head on the pixels of `window`: signed distance (px) and own coordinates (um), (h, w)."""
+
+    head: Head
+    window: Window
+    distance: Field
+    x: Points
+    y: Points
 
 
-def part_masks(anatomy: Anatomy, pose: Pose, window: Window) -> dict[int, NDArray[np.bool_]]:
-    """Label the pixels of one sperm.
-
-    Where its own parts lie over each other the later of tail, acrosome, nucleus, midpiece, vacuole
-    wins; the midpiece begins at the outline of the head.
+@dataclass(frozen=True)
+class SpermRaster:
+    """One sperm on the pixels of `window`.
 
     Parameters
     ----------
     anatomy : Anatomy
     pose : Pose
     window : Window
+    heads : tuple of HeadRaster
+        Those that lie in the window.
+    distance : (h, w) float32
+        Signed distance to midpiece and tail, px; infinite out of reach.
+    point : (h, w) int32
+        Index of the nearest point of the flagellum.
+    """
+
+    anatomy: Anatomy
+    pose: Pose
+    window: Window
+    heads: tuple[HeadRaster, ...]
+    distance: Field
+    point: NDArray[np.int32]
+
+
+def rasterise(anatomy: Anatomy, pose: Pose, window: Window) -> SpermRaster:
+    """Bring one sperm onto the pixels of a window."""
+    heads = []
+    for head in anatomy.heads:
+        own = pose.shifted(head.origin, head.angle)
+        outline = own.place(head.outline)
+        frame = Window.around(outline, 3, window)
+        if not frame.empty:
+            heads.append(
+                HeadRaster(head, frame, outline_distance(outline, frame), *own.local(frame))
+            )
+    half_widths = np.maximum(anatomy.flagellum.half_widths / pose.um_per_px, MIN_HALF_WIDTH_PX)
+    band = band_distance(pose.place(anatomy.flagellum.points), half_widths, window)
+    return SpermRaster(anatomy, pose, window, tuple(heads), *band)
+
+
+def part_masks(raster: SpermRaster) -> dict[int, NDArray[np.bool_]]:
+    """Label the pixels of one sperm.
+
+    Where its own parts lie over each other the later of tail, acrosome, nucleus, midpiece, vacuole
+    wins; the midpiece begins at the outline of the head.
 
     Returns
     -------
     dict of int to (h, w) bool
         Disjoint masks by part id.
     """
-    head, nucleus, vacuole = np.zeros((3, *window.shape), bool)
-    for one, frame, distance, (x, y) in _head_fields(anatomy, pose, window):
-        at = frame.slices(window)
-        inside = distance <= 0
+    head, nucleus, vacuole = np.zeros((3, *raster.window.shape), bool)
+    for one in raster.heads:
+        at = one.window.slices(raster.window)
+        inside = one.distance <= 0
         head[at] |= inside
-        nucleus[at] |= inside & (x >= one.border_x(y))
-        for hole in one.vacuoles:
-            vacuole[at] |= inside & (hole.level(x, y) <= 1)
-    distance, nearest = _flagellum_fields(anatomy, pose, window)
-    flagellum = (distance <= 0) & ~head
-    midpiece = flagellum & (nearest < anatomy.flagellum.n_midpiece)
+        nucleus[at] |= inside & (one.x >= one.head.border_x(one.y))
+        for hole in one.head.vacuoles:
+            vacuole[at] |= inside & (hole.level(one.x, one.y) <= 1)
+    flagellum = (raster.distance <= 0) & ~head
+    midpiece = flagellum & (raster.point < raster.anatomy.flagellum.n_midpiece)
     return {
         Part.TAIL: flagellum & ~midpiece,
         Part.ACROSOME: head & ~nucleus & ~vacuole,
@@ -69,104 +108,65 @@ def part_masks(anatomy: Anatomy, pose: Pose, window: Window) -> dict[int, NDArra
     }
 
 
-def dye_amounts(
-    rng: np.random.Generator, anatomy: Anatomy, pose: Pose, window: Window, stain: StainSettings
-) -> Field:
+def dye_amounts(rng: np.random.Generator, raster: SpermRaster, stain: StainSettings) -> Field:
     """Give the amounts of blue and violet dye, (2, h, w) float32, that one sperm binds."""
-    amounts = _flagellum_dye(rng, anatomy, pose, window, stain)
-    for one, frame, distance, (x, y) in _head_fields(anatomy, pose, window):
-        at = (slice(None), *frame.slices(window))
-        amounts[at] = np.maximum(amounts[at], _head_dye(rng, one, distance, x, y, pose, stain))
-    if anatomy.droplet is not None:
-        x, y = pose.local(window)
-        level = anatomy.droplet.level(x, y)
-        blue = Uniform(0.5, 1.2).draw(rng) * stain.midpiece[0]
+    amounts = _flagellum_dye(rng, raster, stain)
+    for head in raster.heads:
+        at = (slice(None), *head.window.slices(raster.window))
+        dye = _head_dye(rng, head, raster.pose.um_per_px, stain)
+        amounts[at] = np.maximum(amounts[at], dye)
+    droplet = raster.anatomy.droplet
+    if droplet is not None:
+        level = droplet.level(*raster.pose.local(raster.window))
+        blue = Uniform(0.4, 1.0).draw(rng) * stain.midpiece[0]
         amounts[0] += blue * np.clip((1.1 - level) / 0.2, 0, 1)
     result: Field = amounts * np.float32(stain.sperm_strength.draw(rng))
     return result
 
 
-def _head_fields(
-    anatomy: Anatomy, pose: Pose, window: Window
-) -> Iterator[tuple[Head, Window, Field, tuple[Points, Points]]]:
-    for head in anatomy.heads:
-        own = pose.shifted(head.origin, head.angle)
-        outline = own.place(head.outline)
-        frame = Window.around(outline, 3, window)
-        if not frame.empty:
-            yield head, frame, outline_distance(outline, frame), own.local(frame)
-
-
-def _flagellum_fields(
-    anatomy: Anatomy, pose: Pose, window: Window
-) -> tuple[Field, NDArray[np.int32]]:
-    half_widths = np.maximum(anatomy.flagellum.half_widths / pose.um_per_px, MIN_HALF_WIDTH_PX)
-    return band_distance(pose.place(anatomy.flagellum.points), half_widths, window)
-
-
-def _flagellum_dye(
-    rng: np.random.Generator, anatomy: Anatomy, pose: Pose, window: Window, stain: StainSettings
-) -> Field:
-    flagellum = anatomy.flagellum
-    distance, nearest = _flagellum_fields(anatomy, pose, window)
+def _flagellum_dye(rng: np.random.Generator, raster: SpermRaster, stain: StainSettings) -> Field:
+    flagellum = raster.anatomy.flagellum
     n, n_midpiece = len(flagellum.points), flagellum.n_midpiece
-    # Dye fades from the midpiece's to the tail's over a micrometre, then towards the tail's end.
-    s = np.linspace(0, 1, n - n_midpiece) if n > n_midpiece else np.empty(0)
-    beyond = np.append(np.zeros(n_midpiece), 0.02 * np.arange(n - n_midpiece))
-    fade = np.append(np.ones(n_midpiece), 1 - Uniform(0.3, 0.7).draw(rng) * s)
-    is_midpiece = np.exp(-beyond / 0.8)
-    thinness = np.minimum(1, flagellum.half_widths / pose.um_per_px / MIN_HALF_WIDTH_PX)
-    strength = fade * thinness * _ripple(rng, n)
-    amounts = np.zeros((2, *window.shape), np.float32)
-    cover = coverage(distance)
-    for dye in (0, 1):
-        along = is_midpiece * stain.midpiece[dye] + (1 - is_midpiece) * stain.tail[dye]
-        amounts[dye] = cover * (along * strength)[nearest]
+    # Dye fades from the midpiece's to the tail's over a few micrometres, then towards its end.
+    beyond = STEP_UM * np.clip(np.arange(n) - 0.8 * n_midpiece, 0, None)
+    is_midpiece = Normal(1, 0.2).draw(rng) * np.exp(-beyond / Uniform(0.5, 2.5).draw(rng))
+    fade = np.ones(n)
+    fade[n_midpiece:] -= Uniform(0.25, 0.65).draw(rng) * np.linspace(0, 1, n - n_midpiece)
+    thinness = np.minimum(1, flagellum.half_widths / raster.pose.um_per_px / MIN_HALF_WIDTH_PX)
+    strength = fade * thinness * _ripple(rng, n, 3.0, 0.1) * _ripple(rng, n, 0.5, 0.12)
+    cover = coverage(raster.distance)
+    along = np.outer(stain.midpiece, is_midpiece) + np.outer(stain.tail, 1 - is_midpiece)
+    amounts: Field = (along * strength).astype(np.float32)[:, raster.point] * cover
     return amounts
 
 
-def _ripple(rng: np.random.Generator, n: int) -> Points:
-    """Give a slow variation around 1 along a line of `n` points."""
-    knots = np.linspace(0, n, max(2, n // 60))
-    result: Points = 1 + np.interp(np.arange(n), knots, rng.normal(0, 0.1, len(knots)))
+def _ripple(rng: np.random.Generator, n: int, scale_um: float, strength: float) -> Points:
+    """Give a variation around 1 along a centre line of `n` points."""
+    knots = np.arange(0, n + scale_um / STEP_UM, scale_um / STEP_UM)
+    result: Points = 1 + np.interp(np.arange(n), knots, rng.normal(0, strength, len(knots)))
     return result
 
 
 def _head_dye(
-    rng: np.random.Generator,
-    head: Head,
-    distance: Field,
-    x: Points,
-    y: Points,
-    pose: Pose,
-    stain: StainSettings,
+    rng: np.random.Generator, raster: HeadRaster, um_per_px: float, stain: StainSettings
 ) -> Field:
-    depth = -distance * pose.um_per_px
-    softness = Uniform(0.06, 0.28).draw(rng)
-    nuclear = 1 / (1 + np.exp(-np.clip((x - head.border_x(y)) / softness, -30, 30)))
+    head, x, y = raster.head, raster.x, raster.y
+    depth = np.clip(-raster.distance, 0, None) * um_per_px
+    waviness = 0.08 * smooth_field(rng, x.shape, 0.6 / um_per_px)
+    beyond = (x - head.border_x(y) + waviness) / Uniform(0.07, 0.3).draw(rng)
+    nuclear = 1 / (1 + np.exp(-np.clip(beyond, -30, 30)))
     # The acrosome darkens from the tip to its border; the nucleus has a bluer rim.
-    acrosomal = np.clip(0.7 + 0.75 * (x + head.length / 2) / head.length, 0, 2)
-    rim = np.exp(-np.clip(depth, 0, None) / 0.22)
-    mottle = 1 + 0.12 * ndimage.gaussian_filter(
-        rng.standard_normal(x.shape), 0.35 / pose.um_per_px, mode="nearest"
-    ) / _smoothed_deviation(0.35 / pose.um_per_px)
-    holes = np.ones_like(x)
+    acrosomal = np.clip(0.65 + 0.9 * (x + head.length / 2) / head.length, 0, 2)
+    rim = stain.rim.draw(rng) * np.exp(-depth / 0.25)
+    body = coverage(raster.distance) * (1 + 0.12 * smooth_field(rng, x.shape, 0.5 / um_per_px))
     for vacuole in head.vacuoles:
-        holes *= 1 - Uniform(0.3, 0.9).draw(rng) * np.clip((1.2 - vacuole.level(x, y)) / 0.4, 0, 1)
-    strengths = Normal(1, 0.18).draw(rng), Normal(1, 0.15).draw(rng)
-    body = coverage(distance) * mottle * holes
-    blue, violet = (
-        body
-        * (
-            (1 - nuclear) * acrosomal * strengths[0] * stain.acrosome[dye]
-            + nuclear * strengths[1] * stain.nucleus[dye]
-        )
-        for dye in (0, 1)
-    )
-    rim_blue = 2.5 * stain.nucleus[0] * nuclear * rim * coverage(distance)
-    return np.stack([blue + rim_blue, violet]).astype(np.float32)
-
-
-def _smoothed_deviation(sigma: float) -> float:
-    """Standard deviation of white noise of deviation 1 after a Gaussian of `sigma` pixels."""
-    return float(1 / np.sqrt(1 + 4 * np.pi * sigma**2))
+        hole = np.clip((1.3 - vacuole.level(x, y)) / 0.6, 0, 1)
+        body *= 1 - Uniform(0.2, 0.8).draw(rng) * hole
+    acrosomal = acrosomal * (1 - nuclear) * Normal(1, 0.2).draw(rng)
+    nuclear = nuclear * Normal(1, 0.15).draw(rng)
+    blue = acrosomal * stain.acrosome[0] + nuclear * (stain.nucleus[0] + rim)
+    violet = acrosomal * stain.acrosome[1] + nuclear * stain.nucleus[1]
+    # A film of blue around the nucleus, just outside of the outline.
+    outside = np.clip(raster.distance, 0, None) * um_per_px
+    film = 0.4 * nuclear * rim * np.exp(-outside / 0.06) * (raster.distance > 0)
+    return np.stack([body * blue + film, body * violet]).astype(np.float32)

@@ -20,10 +20,10 @@ from spermseg.data.parallel import run_in_processes
 from spermseg.data.synthetic.presets import Preset, preset_named
 from spermseg.data.synthetic.smear import (
     SCHEMA_NAME,
-    SpermTruth,
     SyntheticSample,
     synthesize_sample,
 )
+from spermseg.data.synthetic.truth import SpermTruth
 from spermseg.errors import UsageError
 from spermseg.files import new_folder, write_json, write_text
 from spermseg.structures import SCHEMAS, LabelledSample, Part
