@@ -1,5 +1,7 @@
 """Networks: sizes and parameter counts against those that torchvision publishes."""
 
+from pathlib import Path
+
 import pytest
 import torch
 from torch import nn
@@ -74,8 +76,10 @@ def test_padding_repeats_the_edge_and_is_cut_off():
 
 def test_fcn_on_mobilenet_has_the_backbone_of_torchvision_and_its_own_head():
     with torch.device("meta"):
-        ours = create_model("fcn_mobilenet_v3_large", 4, auxiliary=True).state_dict()
-        peer = create_model("deeplabv3_mobilenet_v3_large", 4, auxiliary=True).state_dict()
+        model = create_model("fcn_mobilenet_v3_large", 4, auxiliary=True)
+        sibling = create_model("deeplabv3_mobilenet_v3_large", 4, auxiliary=True)
+    assert model.backbone.return_layers == sibling.backbone.return_layers
+    ours, peer = model.state_dict(), sibling.state_dict()
     shapes = {n: t.shape for n, t in ours.items() if not n.startswith("classifier")}
     expected = {n: t.shape for n, t in peer.items() if not n.startswith("classifier")}
     assert shapes == expected
@@ -202,3 +206,10 @@ def test_a_run_folder_stands_for_its_weights(tmp_path):
     (tmp_path / "model.safetensors").touch()
     settings = ModelSettings(pretrained=str(tmp_path))
     assert models.find_weights(settings) == tmp_path / "model.safetensors"
+
+
+def test_the_page_on_weights_lists_every_published_file():
+    page = (Path(__file__).parents[2] / "docs" / "weights.md").read_text(encoding="utf-8")
+    published = [w for a in ARCHITECTURES.values() for w in (a.coco_voc, a.imagenet) if w]
+    assert len(published) == 13
+    assert [w.url for w in published if f"<{w.url}>" not in page] == []
