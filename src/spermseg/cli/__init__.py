@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from spermseg import DISCLAIMER, __version__, errors
-from spermseg.cli import data, experiments, train
+from spermseg.cli import data, evaluate, experiments, train
 
 app = typer.Typer(
     name="spermseg",
@@ -20,6 +20,7 @@ app = typer.Typer(
 app.add_typer(data.app, name="data")
 app.add_typer(experiments.app, name="experiments")
 app.command("train")(train.command)
+app.command("evaluate")(evaluate.command)
 
 
 def _version(wanted: bool) -> None:
