@@ -9,13 +9,45 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
 
 from spermseg.config import TrainingConfig, merge, training_config
 from spermseg.data.datasets.base import LabelledDataset, SampleRecord
 from spermseg.data.splits import Split
 from spermseg.structures import SCHEMAS, LabelledSample
+from spermseg.training.models import ARCHITECTURES, Architecture
 
 SIZE = (32, 48)
+
+
+class TinyNetwork(nn.Module):
+    """Learns colours at once; has what a resumed training could get wrong."""
+
+    def __init__(self, n_classes: int, auxiliary: bool = False):
+        super().__init__()
+        self.backbone = nn.Sequential(
+            nn.Conv2d(3, 8, 3, stride=2, padding=1),
+            nn.BatchNorm2d(8),
+            nn.ReLU(),
+            nn.Conv2d(8, 16, 3, padding=1),
+            nn.BatchNorm2d(16),
+            nn.ReLU(),
+            nn.Dropout(0.2),
+        )
+        self.classifier = nn.Conv2d(16, n_classes, 1)
+        self.aux_classifier = nn.Conv2d(16, n_classes, 1) if auxiliary else None
+
+    def forward(self, x: Tensor) -> dict[str, Tensor]:
+        features = self.backbone(x)
+
+        def enlarged(logits: Tensor) -> Tensor:
+            return F.interpolate(logits, x.shape[-2:], mode="bilinear")
+
+        result = {"out": enlarged(self.classifier(features))}
+        if self.aux_classifier is not None:
+            result["aux"] = enlarged(self.aux_classifier(features))
+        return result
 
 
 class DrawnDataset(LabelledDataset):
@@ -51,14 +83,15 @@ def drawn_split() -> Split:
 
 
 @pytest.fixture
-def settings() -> Callable[..., TrainingConfig]:
+def settings(monkeypatch: pytest.MonkeyPatch) -> Callable[..., TrainingConfig]:
     """Settings that train in a second, changed by nested keywords."""
+    monkeypatch.setitem(ARCHITECTURES, "tiny", Architecture("for tests", TinyNetwork))
 
     def make(**changes: Any) -> TrainingConfig:
         quick = {
             "name": "quick",
             "data": {"size": SIZE, "variants_per_epoch": 9},
-            "model": {"architecture": "lraspp_mobilenet_v3_large", "pretrained": "none"},
+            "model": {"architecture": "tiny", "pretrained": "none"},
             "training": {"epochs": 2, "batch_size": 3, "seed": 5},
         }
         return training_config(merge(quick, changes))

@@ -252,7 +252,7 @@ def _read_state(path: Path) -> dict[str, Any]:
         damaged = [
             name for name, sum_ in state["sha256"].items() if file_sha256(path / name) != sum_
         ]
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise CheckpointError(f"damaged ({error})", where=path) from None
     if damaged:
         raise CheckpointError(f"damaged ({', '.join(damaged)})", where=path)

@@ -29,7 +29,8 @@ def preprocessing_of(settings: DataSettings) -> Preprocessing:
 
 def seed_from(*numbers: int) -> int:
     """Mix non-negative integers into one seed below 2**32; the order matters."""
-    return int(np.random.SeedSequence(numbers).generate_state(1)[0])
+    # With their number, since numpy takes (1,) and (1, 0) for the same.
+    return int(np.random.SeedSequence((len(numbers), *numbers)).generate_state(1)[0])
 
 
 @dataclass(frozen=True)
