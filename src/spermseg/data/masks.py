@@ -38,13 +38,11 @@ def read_mask(path: Path) -> NDArray[Any]:
         values = read_values(path)
     except ImageError as error:
         raise MaskError(error.what, where=path, fix=error.fix) from error
-    if values.ndim == 3:
-        values = _one_channel(values, path)
     if values.dtype == bool:
         values = values.astype(np.uint8)
     if values.dtype not in (np.uint8, np.uint16):
         raise MaskError(f"{values.dtype} values, expected uint8 or uint16", where=path)
-    return values
+    return values if values.ndim == 2 else _one_channel(values, path)
 
 
 def _one_channel(values: NDArray[Any], path: Path) -> NDArray[Any]:

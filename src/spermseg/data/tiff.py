@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import IO, Any
@@ -14,7 +15,12 @@ from spermseg.errors import ImageError
 
 _SIGNATURES = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _ORIENTATION_TAG = 274
+_MAX_SAMPLES = 16
+_MAX_TILE = 2**26
 _ASSOCIATED_ALPHA, _UNASSOCIATED_ALPHA = 1, 2
+
+# Without a handler tifffile's remarks on damaged files go to stderr, beside our own one line.
+logging.getLogger("tifffile").addHandler(logging.NullHandler())
 
 __all__ = ["TiffPage", "is_tiff", "open_page", "orientation_of", "rgb_of", "size_of", "values_of"]
 
@@ -31,7 +37,7 @@ def open_page(stream: IO[bytes], page: int) -> Iterator[TiffPage]:
     Raises
     ------
     ImageError
-        When there is no such page.
+        When there is no such page, or its header would have us fill the memory.
     """
     with TiffFile(stream) as file:
         pages = len(file.pages)
@@ -39,7 +45,17 @@ def open_page(stream: IO[bytes], page: int) -> Iterator[TiffPage]:
             raise ImageError("a TIFF file without a picture, perhaps cut off")
         if not 0 <= page < pages:
             raise ImageError(f"there is no page {page}, pages are 0 to {pages - 1}")
-        yield file.pages[page].aspage()
+        opened = file.pages[page].aspage()
+        _check_layout(opened)
+        yield opened
+
+
+def _check_layout(page: TiffPage) -> None:
+    if page.samplesperpixel > _MAX_SAMPLES:
+        raise ImageError(f"{page.samplesperpixel} values a pixel, expected at most {_MAX_SAMPLES}")
+    tile = page.tilewidth * page.tilelength * page.tiledepth
+    if page.is_tiled and tile > _MAX_TILE:
+        raise ImageError(f"tiles of {tile} pixels, expected at most {_MAX_TILE}")
 
 
 def size_of(page: TiffPage) -> tuple[int, int]:

@@ -31,7 +31,9 @@ class FolderDataset(LabelledDataset):
     Raises
     ------
     DatasetError
-        When a folder is missing or ``dataset.json`` cannot be used.
+        When a folder is missing or ``dataset.json`` states something that cannot be.
+    MaskError
+        When ``dataset.json`` is no JSON.
     """
 
     layout = "folder"
