@@ -10,7 +10,7 @@ from spermseg.data.datasets.base import LabelledDataset
 from spermseg.data.splits import Split, read_split
 from spermseg.errors import SplitError, UsageError
 
-Part = Literal["train", "validation", "test", "all"]
+SplitPart = Literal["train", "validation", "test", "all"]
 
 
 @dataclass(frozen=True)
@@ -29,14 +29,14 @@ class Selection:
     """
 
     ids: tuple[str, ...]
-    part: Part
+    part: SplitPart
     split_seed: int | None = None
     warnings: tuple[str, ...] = ()
 
 
 def select_pictures(
     dataset: LabelledDataset,
-    part: Part,
+    part: SplitPart,
     *,
     training_split: Path,
     split: Path | None = None,
@@ -81,7 +81,13 @@ def _split_to_use(dataset: LabelledDataset, split: Path | None, training_split: 
             where=path,
             fix="Name one with --split, or evaluate all pictures with --part all",
         )
-    return read_split(path, dataset)
+    try:
+        return read_split(path, dataset)
+    except SplitError as error:
+        if split is not None:
+            raise
+        fix = "For data that the model was not trained on, take --part all or name a --split"
+        raise SplitError(error.what, where=path, fix=fix) from None
 
 
 def _training(dataset: LabelledDataset, path: Path) -> tuple[Split | None, list[str]]:
@@ -90,7 +96,8 @@ def _training(dataset: LabelledDataset, path: Path) -> tuple[Split | None, list[
     try:
         return read_split(path, dataset), []
     except SplitError as error:
-        return None, [f"The split of the model's training does not fit this data: {error.what}."]
+        what = error.what.replace(str(dataset.root), dataset.root.name)  # It goes into files.
+        return None, [f"The split of the model's training does not fit this data: {what}."]
 
 
 def _seen_before(dataset: LabelledDataset, ids: tuple[str, ...], trained: Split) -> list[str]:

@@ -1,0 +1,117 @@
+import io
+
+import numpy as np
+from PIL import Image
+
+from spermseg.report.colours import PART_COLOURS, colour_named, rgb
+from spermseg.report.overlays import (
+    Illustration,
+    class_panels,
+    draw_outlines,
+    encode,
+    overlay,
+)
+from spermseg.structures import SCHEMAS, Part
+
+SCHEMA = SCHEMAS["report-2021"]
+GREY = np.full((20, 30, 3), 90, np.uint8)
+HEAD, TAIL = rgb(PART_COLOURS[Part.HEAD]), rgb(PART_COLOURS[Part.TAIL])
+
+
+def head_map():
+    part_map = np.zeros((20, 30), np.uint8)
+    part_map[5:10, 8:16] = Part.HEAD
+    return part_map
+
+
+def test_outline_runs_just_outside_and_leaves_the_cell_alone():
+    drawn = draw_outlines(GREY, head_map())
+    coloured = (drawn == HEAD).all(2)
+    expected = np.zeros((20, 30), bool)
+    expected[4, 8:16] = expected[10, 8:16] = True
+    expected[5:10, 7] = expected[5:10, 16] = True
+    np.testing.assert_array_equal(coloured, expected)
+    assert (drawn[~expected] == 90).all()
+    assert (GREY == 90).all()
+
+
+def test_one_line_between_two_parts():
+    part_map = head_map()
+    part_map[5:10, 16:25] = Part.TAIL
+    drawn = draw_outlines(GREY, part_map)
+    assert (drawn[5:10, 15] == 90).all()
+    assert (drawn[5:10, 16] == HEAD).all()
+
+
+def test_ignored_pixels_have_no_outline():
+    assert (draw_outlines(GREY, np.where(head_map() > 0, 255, 0).astype(np.uint8)) == 90).all()
+
+
+def test_wide_pictures_get_a_thicker_line():
+    part_map = np.zeros((9, 1200), np.uint8)
+    part_map[4, 600] = Part.TAIL
+    drawn = draw_outlines(np.zeros((9, 1200, 3), np.uint8), part_map)
+    assert (drawn[2, 600] == TAIL).all()
+    assert not (drawn[1, 600] == TAIL).all()
+
+
+def test_sixteen_bit_pictures():
+    deep = np.full((20, 30, 3), 90 * 257, np.uint16)
+    np.testing.assert_array_equal(draw_outlines(deep, head_map()), draw_outlines(GREY, head_map()))
+
+
+def test_legend_has_every_part_but_the_background():
+    image = np.zeros((100, 400, 3), np.uint8)
+    drawn = overlay(image, np.zeros((100, 400), np.uint8), SCHEMA, caption="prediction")
+    assert drawn.shape[1] == 400
+    legend = drawn[100:].reshape(-1, 3).tolist()
+    for part in ("head", "midpiece", "tail"):
+        assert list(rgb(colour_named(part))) in legend
+    assert list(rgb(colour_named("nucleus"))) not in legend
+
+
+def test_large_pictures_are_reduced():
+    image = np.zeros((1000, 2000, 3), np.uint8)
+    drawn = overlay(image, np.zeros((1000, 2000), np.uint8), SCHEMA, largest_width=500)
+    assert drawn.shape[1] == 500
+    assert (drawn[:250] == 0).all()
+    assert (drawn[250:] == 255).any()
+
+
+def test_panels_hold_each_class_predicted_above_annotated():
+    truth = np.zeros((20, 40), np.uint8)
+    truth[:, :10] = Part.TAIL
+    prediction = np.zeros((20, 40), np.uint8)
+    prediction[:, 10:40] = Part.TAIL
+    page = class_panels(
+        Illustration("a", np.zeros((20, 40, 3), np.uint8), truth, prediction),
+        SCHEMA,
+        cell_width=40,
+    )
+    height = page.shape[0]
+    last = page[:, -48:-8]  # The last column of masks, tail, and its margin.
+    above, below = last[15:35], last[-28:-8]
+    assert height == 20 + 20 + 2 * 15 + 8
+    # Inside the one pixel of frame.
+    np.testing.assert_array_equal(above[1:-1, 1:-1, 0], 255 * (prediction == 3)[1:-1, 1:-1])
+    np.testing.assert_array_equal(below[1:-1, 1:-1, 0], 255 * (truth == 3)[1:-1, 1:-1])
+
+
+def test_panels_of_a_six_class_schema_are_wider():
+    drawing = Illustration("a", GREY, head_map(), head_map())
+    four = class_panels(drawing, SCHEMA, cell_width=40)
+    six = class_panels(drawing, SCHEMAS["sperm-parsing"], cell_width=40)
+    assert six.shape[1] - four.shape[1] == 2 * (40 + 8)
+
+
+def test_png_keeps_every_pixel_and_jpeg_the_colour_of_thin_lines():
+    drawn = draw_outlines(np.full((20, 30, 3), 235, np.uint8), head_map())
+    png = np.asarray(Image.open(io.BytesIO(encode(drawn, "png"))))
+    np.testing.assert_array_equal(png, drawn)
+    jpeg = np.asarray(Image.open(io.BytesIO(encode(drawn, "jpeg"))))
+    assert np.abs(jpeg[4, 8:16].astype(int) - HEAD).mean() < 30
+
+
+def test_colours_are_distinct_and_unknown_names_grey():
+    assert len(set(PART_COLOURS.values())) == len(PART_COLOURS) == len(Part)
+    assert colour_named("flagellum") == PART_COLOURS[Part.BACKGROUND]
