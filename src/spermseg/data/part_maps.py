@@ -90,11 +90,11 @@ def _short(values: NDArray[Any]) -> str:
 
 
 def _advice(found: NDArray[Any]) -> str:
-    if found.tolist() in ([0, 255], [255], [0, 1], [1]):
+    if found.size <= 2:
         return 'Name the part of black and white masks in dataset.json, {"part": "head"}'
     if found.size > 16:
         return "A JPEG mask has grey edges: save it as PNG"
-    return "See ids of parts in the documentation; dataset.json may declare another schema"
+    return "State another schema in dataset.json, or correct the mask"
 
 
 def assemble(

@@ -6,6 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from spermseg.data.datasets.base import LabelledDataset, SampleRecord
 from spermseg.data.datasets.listing import list_files, read_mapping, unmatched
 from spermseg.data.datasets.names import part_named
@@ -13,7 +16,7 @@ from spermseg.data.images import read_image
 from spermseg.data.masks import read_mask
 from spermseg.data.part_maps import ALL_PARTS, binary_part_map, part_map_of
 from spermseg.errors import DatasetError, MaskError, SpermsegError
-from spermseg.structures import LabelledSample, LabelSchema, Part, schema_named
+from spermseg.structures import IGNORE_ID, LabelledSample, LabelSchema, Part, schema_named
 
 SETTINGS = "dataset.json"
 
@@ -21,7 +24,9 @@ SETTINGS = "dataset.json"
 class FolderDataset(LabelledDataset):
     """Pictures below ``images/``, label maps below ``masks/``, sub-folders alike.
 
-    A mask holds part ids, 255 where nothing is known. An optional ``dataset.json`` may state
+    A mask holds part ids, 255 where nothing is known (a mask of nothing but 0 and 255 is refused
+    unless the schema is stated: it may as well be a black and white one).
+    An optional ``dataset.json`` may state
 
     - ``schema``: a name of `spermseg.structures.SCHEMAS` or ``{"parts", "ids", "ignore_id"}``;
     - ``part``: one part's name; the masks are then black and white, {0, 1} or {0, 255};
@@ -41,6 +46,7 @@ class FolderDataset(LabelledDataset):
     def __init__(self, root: Path):
         settings = read_mapping(root / SETTINGS) if (root / SETTINGS).exists() else {}
         self._part = _part(settings, root)
+        self._schema_stated = "schema" in settings
         pictures, twice = list_files(root / "images")
         self._masks, masks_twice = list_files(root / "masks")
         groups = _mapping(settings, "groups", root)
@@ -62,17 +68,25 @@ class FolderDataset(LabelledDataset):
             raise MaskError(
                 f"mask of {values.shape}, picture of {image.shape[:2]} (height, width)", where=path
             )
-        if self._part is None:
-            part_map = part_map_of(values, self.schema, path)
-        else:
-            part_map = binary_part_map(values, self._part, path)
         return LabelledSample(
             sample_id,
             image,
             um_per_px=self._pixel_size(sample_id),
             group=record.group,
-            part_map=part_map,
+            part_map=self._part_map(values, path),
         )
+
+    def _part_map(self, values: NDArray[Any], path: Path) -> NDArray[np.uint8]:
+        if self._part is not None:
+            return binary_part_map(values, self._part, path)
+        part_map = part_map_of(values, self.schema, path)
+        if not self._schema_stated and set(np.unique(part_map)) in ({0, IGNORE_ID}, {IGNORE_ID}):
+            raise MaskError(
+                f"only values 0 and {IGNORE_ID}: is it a black and white mask, or nothing known?",
+                where=path,
+                fix=f'State "part" or "schema" in {SETTINGS}',
+            )
+        return part_map
 
     def _pixel_size(self, sample_id: str) -> float | None:
         stated = self._um_per_px
