@@ -167,19 +167,21 @@ def head_outline(
     *,
     taper: float,
     bluntness: float = 0.5,
+    base_bluntness: float = 0.5,
     lumps: Points | None = None,
 ) -> Points:
     """Give the outline of a head.
 
-    The half width at ``u = x / (length / 2)`` is ``(1 - u^2)^bluntness (1 - taper u)``, an ellipse
-    for bluntness 0.5 and taper 0; it is scaled so that the extents are `length` and `width`.
+    The half width at ``u = x / (length / 2)`` is ``(1 - u^2)^p (1 - taper u)``, where p goes from
+    `bluntness` at the tip to `base_bluntness` at the base: an ellipse for both 0.5 and taper 0. It
+    is scaled so that the extents are `length` and `width`.
 
     Parameters
     ----------
     length, width : float
     taper : float
         Positive for a head that narrows towards the midpiece; between -1 and 1.
-    bluntness : float
+    bluntness, base_bluntness : float
         Smaller for blunter ends.
     lumps : (m,) complex, optional
         Relative bulges of the radius: amplitude and phase of the harmonics 2, 3, ...
@@ -191,7 +193,8 @@ def head_outline(
     """
     t = np.linspace(0, 2 * np.pi, OUTLINE_POINTS, endpoint=False)
     u = -np.cos(t)
-    v = np.sign(np.sin(t)) * np.abs(np.sin(t)) ** (2 * bluntness) * (1 - taper * u)
+    power = bluntness + (base_bluntness - bluntness) * (u + 1) / 2
+    v = np.sign(np.sin(t)) * np.abs(np.sin(t)) ** (2 * power) * (1 - taper * u)
     if lumps is not None:
         harmonics = np.exp(1j * np.outer(t, np.arange(2, 2 + len(lumps))))
         radius = 1 + (harmonics @ lumps).real
@@ -231,7 +234,7 @@ def draw_anatomy(rng: np.random.Generator, settings: AnatomySettings) -> Anatomy
     if tail_form != "absent":
         tail = _tail_line(rng, midpiece, tail_length, tail_form)
         half_width = 0.5 * min(settings.tail_width.draw(rng), width)
-        own = half_width * np.linspace(1, 0.55, len(tail))
+        own = half_width * np.linspace(1, 0.7, len(tail))
         # Its width comes out of the midpiece's within a micrometre or two.
         step = half_widths[-1] - half_width
         own += step * np.exp(-((np.linspace(0, tail_length, len(tail)) / 1.2) ** 2))
@@ -254,7 +257,7 @@ def _draw_heads(rng: np.random.Generator, settings: AnatomySettings, form: str) 
     if form != "double":
         return (_draw_head(rng, settings, form),)
     heads = []
-    half_angle = np.deg2rad(Uniform(14, 26).draw(rng))
+    half_angle = np.deg2rad(Uniform(24, 42).draw(rng))
     for sign in (-1, 1):
         head = _draw_head(rng, settings, "normal")
         # Both heads sit with their bases together, where the sperm's frame has x = 1.
@@ -268,12 +271,20 @@ def _draw_heads(rng: np.random.Generator, settings: AnatomySettings, form: str) 
 
 def _draw_head(rng: np.random.Generator, settings: AnatomySettings, form: str) -> Head:
     length, elongation = settings.head_length.draw(rng), settings.head_elongation.draw(rng)
-    taper, bluntness, lumps = Normal(0.1, 0.07).draw(rng), Normal(0.46, 0.03).draw(rng), 0.012
+    taper, bluntness, lumps = Normal(0.1, 0.07).draw(rng), Normal(0.48, 0.03).draw(rng), 0.02
     if form == "tapered":
-        elongation, taper, bluntness = Uniform(2.0, 2.7).draw(rng), Uniform(0.1, 0.4).draw(rng), 0.6
+        elongation, taper, bluntness = (
+            Uniform(2.0, 2.7).draw(rng),
+            Uniform(0.1, 0.4).draw(rng),
+            0.55,
+        )
         length *= Uniform(1.0, 1.25).draw(rng)
     elif form == "pyriform":
-        elongation, taper, bluntness = Uniform(1.6, 2.1).draw(rng), Uniform(0.5, 0.8).draw(rng), 0.6
+        elongation, taper, bluntness = (
+            Uniform(1.6, 2.1).draw(rng),
+            Uniform(0.4, 0.65).draw(rng),
+            0.54,
+        )
         length *= Uniform(1.0, 1.25).draw(rng)
     elif form == "round":
         elongation, length = Uniform(1.02, 1.2).draw(rng), length * Uniform(0.75, 1.0).draw(rng)
@@ -284,8 +295,11 @@ def _draw_head(rng: np.random.Generator, settings: AnatomySettings, form: str) -
         length, elongation = length * Uniform(0.75, 1.3).draw(rng), Uniform(1.1, 2.0).draw(rng)
         taper = Uniform(-0.3, 0.5).draw(rng)
     width = length / elongation
+    base = Normal(0.43, 0.05).draw(rng) if form in ("normal", "round", "amorphous") else bluntness
     bulges = lumps / np.arange(1, 5) * np.exp(1j * rng.uniform(0, 2 * np.pi, 4))
-    outline = head_outline(length, width, taper=taper, bluntness=bluntness, lumps=bulges)
+    outline = head_outline(
+        length, width, taper=taper, bluntness=bluntness, base_bluntness=base, lumps=bulges
+    )
     border = _acrosome_border(rng, outline, settings.acrosome_fraction.draw(rng))
     n_vacuoles = 0 if form == "pin" else max(0, round(settings.vacuoles.draw(rng)))
     vacuoles = tuple(_draw_vacuole(rng, length, width) for _ in range(n_vacuoles))
@@ -310,7 +324,7 @@ def _acrosome_border(
 
 
 def _draw_vacuole(rng: np.random.Generator, length: float, width: float) -> Ellipse:
-    along = Uniform(0.12, 0.3).draw(rng)
+    along = Uniform(0.14, 0.38).draw(rng)
     return Ellipse(
         x=length * Uniform(-0.35, 0.3).draw(rng),
         y=width * Uniform(-0.35, 0.35).draw(rng),
@@ -368,11 +382,12 @@ def _tail_line(rng: np.random.Generator, midpiece: Points, length: float, form: 
         turn = float(rng.choice([-1, 1])) * Uniform(1.4, 2.8).draw(rng)
         headings += turn / (1 + np.exp(-(s - where) / 0.15))
     elif form == "looped":
-        where, turn_length = length * Uniform(0.1, 0.7).draw(rng), Uniform(7, 16).draw(rng)
+        where, turn_length = length * Uniform(0.1, 0.7).draw(rng), Uniform(9, 26).draw(rng)
         turn = float(rng.choice([-1, 1])) * Uniform(5.5, 7.5).draw(rng)
         headings += turn * np.clip((s - where) / turn_length, 0, 1)
     elif form == "coiled":
-        radius = Uniform(0.9, 1.6).draw(rng) + 0.02 * s
+        radius = Uniform(0.7, 1.3).draw(rng) * (1 + s / length)
+        radius *= 1 + 0.25 * np.sin(s / Uniform(2, 5).draw(rng))
         begin = Uniform(0.5, 4).draw(rng)
         turns = np.cumsum(np.where(s > begin, length / n / radius, 0))
         headings = leave + float(rng.choice([-1, 1])) * turns

@@ -40,14 +40,14 @@ def scatter_debris(
     on_sperm : (n, 2) float
         Row, col of places on sperm, to which some of it sticks.
     """
-    canvas = Canvas(rng, amounts, um_per_px, on_sperm)
+    canvas = Canvas(rng, amounts, um_per_px, on_sperm, settings.density)
     area = amounts.shape[1] * amounts.shape[2] * um_per_px**2 / 1000
     area *= settings.abundance.draw(rng)
     canvas.add_smudges(settings.smudge.draw(rng))
     kinds = {
         canvas.add_speck: settings.specks,
         canvas.add_globule: settings.globules,
-        canvas.add_bacteria: settings.bacteria,
+        canvas.add_bacteria: max(0.0, settings.bacteria.draw(rng)),
         canvas.add_ring: settings.rings,
         canvas.add_crumb: settings.crumbs,
         canvas.add_leukocyte: settings.leukocytes,
@@ -68,11 +68,19 @@ class Canvas:
     um_per_px : float
     on_sperm : (n, 2) float
         Row, col of places on sperm.
+    density : float
+        Units of dye in the densest debris.
     """
 
     def __init__(
-        self, rng: np.random.Generator, amounts: Field, um_per_px: float, on_sperm: Points
+        self,
+        rng: np.random.Generator,
+        amounts: Field,
+        um_per_px: float,
+        on_sperm: Points,
+        density: float,
     ):
+        self.density = density
         self.on_sperm = on_sperm
         self.rng = rng
         self.amounts = amounts
@@ -96,9 +104,13 @@ class Canvas:
         )
 
     def add_globule(self) -> None:
-        """Add a round, even, blue droplet."""
-        radius = Uniform(0.25, 0.85).draw(self.rng)
-        self._add_blob(self._anywhere(), radius, Uniform(0.06, 0.22).draw(self.rng), 0.1, 0.15)
+        """Add a roundish blue droplet, some denser in the middle."""
+        radius = 0.25 + 0.7 * float(self.rng.beta(1.2, 2.5))
+        pose, strength = self._anywhere(), Uniform(0.03, 0.2).draw(self.rng)
+        violet, softness = Uniform(0, 0.25).draw(self.rng), Uniform(0.1, 0.6).draw(self.rng)
+        self._add_blob(pose, radius, strength, violet, softness, 0.06)
+        core = radius * Uniform(0.3, 0.7).draw(self.rng)
+        self._add_blob(self._near(pose, 0.2 * radius), core, 0.4 * strength, violet, 1.0, 0.1)
 
     def add_crumb(self) -> None:
         """Add an irregular, granular scrap made of soft blobs."""
@@ -106,13 +118,12 @@ class Canvas:
         strength = Uniform(0.01, 0.09).draw(self.rng)
         spread = Uniform(0.15, 0.6).draw(self.rng)
         for _ in range(self.rng.integers(3, 4 + int(25 * spread**1.5))):
-            offset = (Normal(0, spread).draw(self.rng), Normal(0, 0.6 * spread).draw(self.rng))
             radius, own = Uniform(0.08, 0.35).draw(self.rng), Uniform(0.3, 1).draw(self.rng)
-            self._add_blob(pose.shifted(offset, 0), radius, strength * own, violet, 0.8)
+            self._add_blob(self._near(pose, spread), radius, strength * own, violet, 0.8)
 
     def add_bacteria(self) -> None:
         """Add one rod or a chain of them, each about 1.2 x 0.5 um, dark blue."""
-        pose, strength = self._anywhere(), Uniform(0.15, 0.5).draw(self.rng)
+        pose, strength = self._anywhere(), self.density * Uniform(0.3, 1).draw(self.rng)
         for _ in range(self.rng.choice([1, 1, 1, 2, 2, 3, 5])):
             length = Uniform(0.6, 1.6).draw(self.rng)
             line = np.column_stack([np.linspace(0, length, 60), np.zeros(60)])
@@ -128,13 +139,19 @@ class Canvas:
         self._add_line(self._anywhere(), line, 0.12, Uniform(0.01, 0.04).draw(self.rng), 0.2)
 
     def add_leukocyte(self) -> None:
-        """Add a white cell: pale rosy body of 9 to 12 um with a lobed, dark nucleus."""
+        """Add a white cell: pale granular body of 9 to 12 um with a lobed, dark nucleus."""
         pose, radius = self._anywhere(), Uniform(4.5, 6).draw(self.rng)
-        self._add_blob(pose, radius, Uniform(0.05, 0.12).draw(self.rng), 0.7, 0.1)
+        self._add_blob(pose, radius, Uniform(0.05, 0.12).draw(self.rng), 0.7, 0.15, 0.08)
+        for _ in range(150):
+            grain = Uniform(0.15, 0.5).draw(self.rng)
+            self._add_blob(self._near(pose, 0.4 * radius), grain, 0.03, 0.6, 1.0)
         for _ in range(self.rng.integers(2, 5)):
-            offset = (Normal(0, 1.6).draw(self.rng), Normal(0, 1.6).draw(self.rng))
             lobe = Uniform(1.3, 2.2).draw(self.rng)
-            self._add_blob(pose.shifted(offset, 0), lobe, 0.5, 0.85, 0.1)
+            self._add_blob(self._near(pose, 1.6), lobe, 0.55 * self.density, 0.7, 0.4, 0.12)
+
+    def _near(self, pose: Pose, deviation_um: float) -> Pose:
+        x, y = self.rng.normal(0, deviation_um, 2)
+        return pose.shifted((float(x), float(y)), 0.0)
 
     def _anywhere(self, sticking: float = 0.0) -> Pose:
         if self.rng.random() < sticking:

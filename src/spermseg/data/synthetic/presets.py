@@ -101,10 +101,14 @@ class DebrisSettings:
     ----------
     abundance : Distribution
         Factor on all these numbers, one a picture.
-    specks, globules, bacteria, rings, crumbs : float
-        Grains of stain; round droplets; rods, single or in chains; thin circles; irregular scraps.
+    specks, globules, rings, crumbs : float
+        Grains of stain; round droplets; thin circles; irregular scraps.
+    bacteria : Distribution
+        Rods, single or in chains; negative means none.
     leukocytes : float
         White cells.
+    density : float
+        Units of dye in the densest of it, bacteria and the nuclei of white cells.
     smudge : Distribution
         Units of dye in the densest places of the smeared background, one value a picture.
     """
@@ -112,10 +116,11 @@ class DebrisSettings:
     abundance: Distribution
     specks: float
     globules: float
-    bacteria: float
+    bacteria: Distribution
     rings: float
     crumbs: float
     leukocytes: float
+    density: float
     smudge: Distribution
 
 
@@ -127,6 +132,8 @@ class CameraSettings:
     ----------
     light : tuple of 3 Distribution
         Red, green and blue of the empty field, 0 ... 255.
+    brightness : Distribution
+        Factor on all three.
     light_fall : Distribution
         Relative loss of light towards the corners.
     light_tilt : Distribution
@@ -146,6 +153,7 @@ class CameraSettings:
     """
 
     light: tuple[Distribution, Distribution, Distribution]
+    brightness: Distribution
     light_fall: Distribution
     light_tilt: Distribution
     blur: Distribution
@@ -198,7 +206,7 @@ _ANATOMY = AnatomySettings(
     midpiece_width=Normal(0.55, 0.06),
     midpiece_angle=Normal(0.0, 8.0),
     tail_length=Normal(44.0, 4.0),
-    tail_width=Normal(0.38, 0.03),
+    tail_width=Normal(0.42, 0.03),
     forms={
         "head": {
             "normal": 0.6,
@@ -211,8 +219,8 @@ _ANATOMY = AnatomySettings(
         },
         "midpiece": {"normal": 0.76, "bent": 0.09, "thick": 0.07, "droplet": 0.08},
         "tail": {
-            "normal": 0.78,
-            "looped": 0.07,
+            "normal": 0.8,
+            "looped": 0.05,
             "coiled": 0.04,
             "bent": 0.06,
             "short": 0.03,
@@ -224,11 +232,11 @@ _ANATOMY = AnatomySettings(
 _STAIN = StainSettings(
     blue=(1.0, 0.9, 0.05),
     violet=(0.25, 1.0, 0.035),
-    nucleus=(0.2, 1.9),
-    acrosome=(0.07, 0.28),
-    midpiece=(0.10, 0.0),
-    tail=(0.055, 0.002),
-    rim=Uniform(0.2, 0.9),
+    nucleus=(0.12, 1.95),
+    acrosome=(0.075, 0.175),
+    midpiece=(0.093, 0.0),
+    tail=(0.048, 0.002),
+    rim=Uniform(0.5, 1.6),
     picture_strength=Normal(1.0, 0.12),
     sperm_strength=Normal(1.0, 0.12),
     flagellum_strength=Uniform(0.5, 1.4),
@@ -238,21 +246,23 @@ _STAIN = StainSettings(
 _DEBRIS = DebrisSettings(
     abundance=Uniform(0.2, 2.0),
     specks=60.0,
-    globules=2.0,
-    bacteria=0.08,
+    globules=1.5,
+    bacteria=Normal(-1.5, 1.5),
     rings=0.3,
     crumbs=4.0,
     leukocytes=0.02,
+    density=1.3,
     smudge=Uniform(0.004, 0.02),
 )
 
 _CAMERA = CameraSettings(
-    light=(Normal(224, 3.2), Normal(226, 3.4), Normal(231, 2.2)),
+    light=(Normal(227, 3.0), Normal(228, 3.2), Normal(231, 2.2)),
+    brightness=Uniform(0.99, 1.01),
     light_fall=Uniform(0.0, 0.03),
     light_tilt=Uniform(-0.02, 0.02),
-    blur=Normal(0.08, 0.012),
+    blur=Normal(0.086, 0.01),
     defocus=Normal(-0.05, 0.1),
-    sharpening=Uniform(0.3, 0.9),
+    sharpening=Uniform(0.6, 1.4),
     saturation=Normal(1.0, 0.05),
     noise=Uniform(0.4, 0.9),
     grain=Uniform(0.6, 1.2),
@@ -266,9 +276,13 @@ _SPERM_PARSING = Preset(
     um_per_px=0.0456,
     n_sperm=Normal(8.0, 2.2),
     reach_um=20.0,
-    touching=0.12,
-    # Their tails measure about 9 head lengths.
-    anatomy=replace(_ANATOMY, tail_length=Normal(38.0, 4.0)),
+    touching=0.07,
+    anatomy=replace(
+        _ANATOMY,
+        head_length=Normal(3.95, 0.28),
+        head_elongation=Normal(1.6, 0.13),
+        tail_length=Normal(38.0, 4.0),
+    ),
     stain=_STAIN,
     debris=_DEBRIS,
     camera=_CAMERA,
@@ -291,10 +305,13 @@ _PALE = replace(
         sperm_strength=Normal(1.0, 0.18),
         hue=Normal(1.0, 0.15),
     ),
-    debris=replace(_DEBRIS, specks=55, globules=1.5, bacteria=1.0, smudge=Uniform(0.0, 0.06)),
+    debris=replace(
+        _DEBRIS, specks=55, globules=1.0, bacteria=Normal(-0.5, 2.0), smudge=Uniform(0.0, 0.03)
+    ),
     camera=replace(
         _CAMERA,
-        light=(Normal(212, 14), Normal(206, 14), Normal(196, 16)),
+        light=(Normal(212, 8), Normal(206, 7), Normal(198, 10)),
+        brightness=Uniform(0.85, 1.12),
         light_fall=Uniform(0.05, 0.2),
         light_tilt=Uniform(-0.08, 0.08),
         blur=Uniform(0.08, 0.18),
@@ -336,16 +353,18 @@ _SCIAN = Preset(
     ),
     debris=replace(
         _DEBRIS,
+        density=0.45,
         specks=14,
         globules=0.6,
-        bacteria=0.9,
+        bacteria=Normal(0.0, 1.0),
         rings=0.1,
-        crumbs=2.5,
-        smudge=Uniform(0.02, 0.09),
+        crumbs=4.0,
+        smudge=Uniform(0.005, 0.04),
     ),
     camera=replace(
         _CAMERA,
-        light=(Normal(186, 12), Normal(184, 12), Normal(188, 12)),
+        light=(Normal(186, 4), Normal(184, 4), Normal(186, 5)),
+        brightness=Uniform(0.85, 1.15),
         light_fall=Uniform(0.03, 0.15),
         light_tilt=Uniform(-0.08, 0.08),
         blur=Uniform(0.11, 0.2),

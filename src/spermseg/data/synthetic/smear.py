@@ -23,6 +23,9 @@ from spermseg.structures import LabelledSample, SpermInstance
 SCHEMA_NAME = "sperm-parsing"
 """The label schema of synthetic smears."""
 
+PLACING_TRIALS = 20
+"""After so many trials a head may lie over another one."""
+
 MIN_DEFOCUS_PX = 0.3
 """Less defocus than this is none."""
 
@@ -107,12 +110,23 @@ def _place_sperm(rng: np.random.Generator, preset: Preset) -> list[tuple[Anatomy
     placed: list[tuple[Anatomy, Pose]] = []
     for _ in range(n):
         anatomy = draw_anatomy(rng, preset.anatomy)
-        row, col = rng.uniform((-reach, -reach), (height + reach, width + reach))
-        pose = Pose(row, col, rng.uniform(0, 2 * np.pi), preset.um_per_px)
-        if placed and rng.random() < preset.touching:
-            pose = _beside(rng, placed[int(rng.integers(len(placed)))], anatomy)
+        touching = bool(placed) and rng.random() < preset.touching
+        for _ in range(PLACING_TRIALS):
+            if touching:
+                pose = _beside(rng, placed[int(rng.integers(len(placed)))], anatomy)
+            else:
+                row, col = rng.uniform((-reach, -reach), (height + reach, width + reach))
+                pose = Pose(row, col, rng.uniform(0, 2 * np.pi), preset.um_per_px)
+            if all(_apart(anatomy, pose, *other) > 0.8 for other in placed):
+                break
         placed.append((anatomy, pose))
     return placed
+
+
+def _apart(anatomy: Anatomy, pose: Pose, other: Anatomy, other_pose: Pose) -> float:
+    """Distance between two heads' middles by the sum of their half widths."""
+    distance = float(np.hypot(pose.row - other_pose.row, pose.col - other_pose.col))
+    return 2 * distance * pose.um_per_px / (anatomy.heads[0].width + other.heads[0].width)
 
 
 def _beside(rng: np.random.Generator, neighbour: tuple[Anatomy, Pose], anatomy: Anatomy) -> Pose:

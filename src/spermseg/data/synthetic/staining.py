@@ -25,6 +25,11 @@ from spermseg.structures import Part
 MIN_HALF_WIDTH_PX = 0.75
 """A midpiece or tail is never labelled thinner than 1.5 px, so that its mask holds together."""
 
+EDGE_UM = 0.22
+"""Over this depth the dye of a head rises to its full amount."""
+RIM_UM = 0.34
+"""Over this depth the blue of the nucleus falls to its least."""
+
 
 @dataclass(frozen=True)
 class HeadRaster:
@@ -134,7 +139,10 @@ def _flagellum_dye(rng: np.random.Generator, raster: SpermRaster, stain: StainSe
     fade[n_midpiece:] -= Uniform(0.25, 0.65).draw(rng) * np.linspace(0, 1, n - n_midpiece)
     thinness = np.minimum(1, flagellum.half_widths / raster.pose.um_per_px / MIN_HALF_WIDTH_PX)
     strength = fade * thinness * _ripple(rng, n, 3.0, 0.1) * _ripple(rng, n, 0.5, 0.12)
-    cover = coverage(raster.distance)
+    # Light passes most dye in the middle of a round thread.
+    half_widths = np.maximum(flagellum.half_widths / raster.pose.um_per_px, MIN_HALF_WIDTH_PX)
+    off_axis = np.clip(1 + raster.distance / half_widths[raster.point], 0, 1)
+    cover = coverage(raster.distance) * (0.3 + np.sqrt(1 - off_axis**2)).astype(np.float32)
     along = np.outer(stain.midpiece, is_midpiece) + np.outer(stain.tail, 1 - is_midpiece)
     amounts: Field = (along * strength).astype(np.float32)[:, raster.point] * cover
     return amounts
@@ -153,20 +161,21 @@ def _head_dye(
     head, x, y = raster.head, raster.x, raster.y
     depth = np.clip(-raster.distance, 0, None) * um_per_px
     waviness = 0.08 * smooth_field(rng, x.shape, 0.6 / um_per_px)
-    beyond = (x - head.border_x(y) + waviness) / Uniform(0.07, 0.3).draw(rng)
+    beyond = (x - head.border_x(y) + waviness) / Uniform(0.1, 0.5).draw(rng)
     nuclear = 1 / (1 + np.exp(-np.clip(beyond, -30, 30)))
     # The acrosome darkens from the tip to its border; the nucleus has a bluer rim.
-    acrosomal = np.clip(0.65 + 0.9 * (x + head.length / 2) / head.length, 0, 2)
-    rim = stain.rim.draw(rng) * np.exp(-depth / 0.25)
-    body = coverage(raster.distance) * (1 + 0.12 * smooth_field(rng, x.shape, 0.5 / um_per_px))
+    acrosomal = 0.75 + 0.7 * np.clip(x / head.length + 0.5, 0, 1)
+    texture = 1 + 0.15 * smooth_field(rng, x.shape, 0.35 / um_per_px)
+    body = coverage(raster.distance) * texture
     for vacuole in head.vacuoles:
         hole = np.clip((1.3 - vacuole.level(x, y)) / 0.6, 0, 1)
-        body *= 1 - Uniform(0.2, 0.8).draw(rng) * hole
+        body *= 1 - Uniform(0.4, 0.9).draw(rng) * hole
+    # The head thins out towards its edge, where the nucleus is blue rather than violet.
+    edge = np.exp(-((depth / EDGE_UM) ** 2))
     acrosomal = acrosomal * (1 - nuclear) * Normal(1, 0.2).draw(rng)
     nuclear = nuclear * Normal(1, 0.15).draw(rng)
-    blue = acrosomal * stain.acrosome[0] + nuclear * (stain.nucleus[0] + rim)
-    violet = acrosomal * stain.acrosome[1] + nuclear * stain.nucleus[1]
-    # A film of blue around the nucleus, just outside of the outline.
-    outside = np.clip(raster.distance, 0, None) * um_per_px
-    film = 0.4 * nuclear * rim * np.exp(-outside / 0.06) * (raster.distance > 0)
-    return np.stack([body * blue + film, body * violet]).astype(np.float32)
+    rim = stain.rim.draw(rng) * nuclear * np.exp(-((depth / RIM_UM) ** 2))
+    blue = acrosomal * stain.acrosome[0] + nuclear * stain.nucleus[0] + rim
+    violet = (acrosomal * stain.acrosome[1] + nuclear * stain.nucleus[1]) * (1 - edge)
+    amounts: Field = (body * np.stack([blue, violet])).astype(np.float32)
+    return amounts

@@ -107,7 +107,7 @@ def measure(sperm_id: int, anatomy: Anatomy, pose: Pose, frame: Window) -> Sperm
         midpiece_form=anatomy.midpiece_form,
         tail_form=anatomy.tail_form,
         cut=_fraction_inside(outline_points(anatomy, pose), frame) < 1,
-        head_visible_fraction=float(union.intersection(picture).area / union.area),
+        head_visible_fraction=_area_inside(union, picture),
         midpiece_visible_fraction=_fraction_inside(midpiece, frame),
         tail_visible_fraction=_fraction_inside(pose.place(flagellum.tail_points), frame),
         head_length_um=head.length if single else np.nan,
@@ -123,3 +123,8 @@ def measure(sperm_id: int, anatomy: Anatomy, pose: Pose, frame: Window) -> Sperm
         tail_length_um=anatomy.tail_length,
         cytoplasm_area_um2=np.pi * droplet.along * droplet.across if droplet else 0.0,
     )
+
+
+def _area_inside(shape: shapely.Geometry, picture: shapely.Polygon) -> float:
+    """Share of a shape's area within the picture, exactly 1 for a whole one."""
+    return 1.0 if picture.covers(shape) else float(shape.intersection(picture).area / shape.area)
