@@ -76,6 +76,7 @@ def test_distribution_draws_each_known_picture_once():
     svg = plots.distribution_svg(values, label="IoU")
     assert words(svg)[-2:] == ["head", "tail"]
     assert svg.count("fill: #e69f00; fill-opacity: 0.75") == 3
+    assert "nan" not in svg
     assert "#d55e00; fill-opacity: 0.75" not in svg
 
 

@@ -19,7 +19,7 @@ from spermseg.metrics.thin_structures import centerline_counts
 from spermseg.report.overlays import Illustration
 from spermseg.structures import HEAD_PARTS, IGNORE_ID, SCHEMAS, LabelSchema, Part
 
-ILLUSTRATIONS = 12
+ILLUSTRATIONS = 8
 
 Progress = Callable[[int, int], None]
 """Called with the number of pictures done and of all."""

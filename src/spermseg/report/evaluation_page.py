@@ -132,8 +132,11 @@ def _draw(illustration: Illustration, schema: LabelSchema, out: Path) -> dict[st
         encode(overlay(illustration.image, part_map, schema, caption=caption), "jpeg")
         for caption, part_map in maps.items()
     )
+    full_size = overlay(
+        illustration.image, maps["prediction"], schema, caption="prediction", largest_width=None
+    )
     panels = class_panels(illustration, schema)
-    _write_bytes(out / "overlays" / f"{illustration.id}.jpg", predicted)
+    _write_bytes(out / "overlays" / f"{illustration.id}.jpg", encode(full_size, "jpeg"))
     _write_bytes(out / "panels" / f"{illustration.id}.png", encode(panels, "png"))
     return {
         "prediction": data_uri(predicted, "jpeg"),

@@ -76,7 +76,7 @@ def overlay(
     schema: LabelSchema,
     *,
     caption: str = "",
-    largest_width: int = OVERLAY_WIDTH,
+    largest_width: int | None = OVERLAY_WIDTH,
 ) -> NDArray[np.uint8]:
     """Draw outlines and, on a strip below, what their colours mean.
 
@@ -89,8 +89,8 @@ def overlay(
         The parts that the legend names.
     caption : str
         Put before the legend.
-    largest_width : int
-        Wider pictures are reduced to it first, so that lines keep their width.
+    largest_width : int, optional
+        Wider pictures are reduced to it first, so that lines keep their width; None keeps all.
 
     Returns
     -------
@@ -160,7 +160,7 @@ def encode(image: NDArray[np.uint8], kind: str) -> bytes:
     """Encode a picture (H, W, 3) uint8 as ``jpeg`` or ``png``; nothing but pixels is kept."""
     stream = io.BytesIO()
     # Full colour resolution: thin coloured lines are what these pictures are for.
-    options: dict[str, Any] = {"quality": 88, "subsampling": 0} if kind == "jpeg" else {}
+    options: dict[str, Any] = {"quality": 86, "subsampling": 0} if kind == "jpeg" else {}
     Image.fromarray(image).save(stream, kind, **options)
     return stream.getvalue()
 
@@ -175,9 +175,9 @@ def _mask_picture(
     return np.asarray(small.convert("RGB"))
 
 
-def _reduced(size: Sequence[int], largest_width: int) -> Size:
+def _reduced(size: Sequence[int], largest_width: int | None) -> Size:
     height, width = size
-    scale = min(1.0, largest_width / width)
+    scale = min(1.0, (largest_width or width) / width)
     return max(1, round(height * scale)), max(1, round(width * scale))
 
 
