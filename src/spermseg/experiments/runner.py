@@ -118,7 +118,9 @@ class Book:
         self.entries = entries
 
     def note(self, name: str, status: Status, **fields: Any) -> None:
-        """Write down what has become of an experiment."""
+        """Write down what has become of an experiment, beside what other processes noted."""
+        if self._path.exists():
+            self.entries = json.loads(self._path.read_text(encoding="utf-8"))["experiments"]
         kept = {k: v for k, v in self.entries.get(name, {}).items() if k != "reason"}
         self.entries[name] = {**kept, "status": status, **fields}
         write_json(self._path, {**self._head, "experiments": self.entries})
