@@ -1,207 +1,79 @@
-"""The shape of one sperm and its true measurements, in micrometres.
-
-A sperm's own frame has its origin in the middle of the head; x runs along the head's axis from the
-tip to the base, y across it. Every measurement is taken from this geometry, never from pixels.
-"""
+"""Draw the anatomy of one sperm at random."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import shapely
-from numpy.typing import NDArray
 from scipy.optimize import brentq
 
-from spermseg.data.synthetic.distributions import Normal, Uniform, choose
-from spermseg.data.synthetic.presets import AnatomySettings
-
-Points = NDArray[np.float64]
-
-STEP_UM = 0.02
-"""Distance between neighbouring points of a centre line, at most."""
-OUTLINE_POINTS = 1000
-
-
-@dataclass(frozen=True)
-class Ellipse:
-    """Ellipse with semi-axes `along` and `across` an axis at `angle` (radians) to x."""
-
-    x: float
-    y: float
-    along: float
-    across: float
-    angle: float = 0.0
-
-    def level(self, x: Points, y: Points) -> Points:
-        """Give 0 in the middle, 1 on the outline and more outside, at points (x, y)."""
-        cos, sin = np.cos(self.angle), np.sin(self.angle)
-        dx, dy = x - self.x, y - self.y
-        result: Points = np.hypot(
-            (dx * cos + dy * sin) / self.along, (dy * cos - dx * sin) / self.across
-        )
-        return result
-
-    def polygon(self) -> shapely.Polygon:
-        """Give the outline as a polygon of 64 corners."""
-        t = np.linspace(0, 2 * np.pi, 64, endpoint=False)
-        u, v = self.along * np.cos(t), self.across * np.sin(t)
-        cos, sin = np.cos(self.angle), np.sin(self.angle)
-        return shapely.Polygon(
-            np.column_stack([self.x + u * cos - v * sin, self.y + u * sin + v * cos])
-        )
+from spermseg.data.synthetic.distributions import Distribution, Normal, Uniform, choose
+from spermseg.data.synthetic.settings import AnatomySettings
+from spermseg.data.synthetic.shapes import (
+    STEP_UM,
+    Anatomy,
+    Ellipse,
+    Flagellum,
+    Head,
+    Points,
+    acrosome_polygon,
+    head_outline,
+)
 
 
 @dataclass(frozen=True)
-class Head:
-    """A head in its own frame.
+class _HeadForm:
+    """How a form of head is drawn: see `head_outline`.
 
-    Parameters
-    ----------
-    outline : (n, 2) float
-        x, y of its corners; their extent is exactly `length` along x and `width` along y.
-    length, width : float
-    border : tuple of 3 float
-        c0, c1, c2: the acrosome lies where ``x < c0 + c1 y + c2 y^2``.
-    vacuoles : tuple of Ellipse
-        Inside the outline.
-    origin : tuple of 2 float
-        The middle of this head in the sperm's frame.
-    angle : float
-        Its axis in the sperm's frame, radians.
+    `length` is a factor on the preset's; `elongation` None is the preset's.
     """
 
-    outline: Points
-    length: float
-    width: float
-    border: tuple[float, float, float]
-    vacuoles: tuple[Ellipse, ...] = ()
-    origin: tuple[float, float] = (0.0, 0.0)
-    angle: float = 0.0
-
-    def border_x(self, y: Points) -> Points:
-        """Give x of the border between acrosome and nucleus at `y`."""
-        c0, c1, c2 = self.border
-        return c0 + c1 * y + c2 * y**2
-
-    @property
-    def area(self) -> float:
-        """Area within the outline, um2."""
-        return float(shapely.Polygon(self.outline).area)
-
-    @property
-    def vacuole_area(self) -> float:
-        """Area of all vacuoles together, um2."""
-        return float(shapely.union_all([v.polygon() for v in self.vacuoles]).area)
-
-    @property
-    def acrosome_fraction(self) -> float:
-        """Area of the acrosome, without vacuoles in it, by the area of the head."""
-        acrosome = acrosome_polygon(self.outline, self.border)
-        holes = shapely.union_all([v.polygon() for v in self.vacuoles])
-        return float(acrosome.difference(holes).area / self.area)
+    length: Distribution
+    elongation: Distribution | None
+    taper: Distribution
+    tip: float
+    base: float
+    lumps: Distribution
 
 
-@dataclass(frozen=True)
-class Flagellum:
-    """Midpiece and tail as one centre line in the sperm's frame.
+_NORMAL_HEAD = _HeadForm(
+    length=Uniform(1.0, 1.0),
+    elongation=None,
+    taper=Normal(0.1, 0.07),
+    tip=0.48,
+    base=0.43,
+    lumps=Uniform(0.02, 0.02),
+)
 
-    Parameters
-    ----------
-    points : (n, 2) float
-        x, y from the head on.
-    half_widths : (n,) float
-    n_midpiece : int
-        The points before this one belong to the midpiece; the next one begins the tail.
-    """
-
-    points: Points
-    half_widths: Points
-    n_midpiece: int
-
-    @property
-    def tail_points(self) -> Points:
-        """Centre line of the tail from the end of the midpiece; empty without a tail."""
-        if self.n_midpiece == len(self.points):
-            return np.empty((0, 2))
-        return self.points[self.n_midpiece - 1 :]
-
-
-@dataclass(frozen=True)
-class Anatomy:
-    """One whole sperm with its forms and true measurements.
-
-    A measurement that makes no sense for a form (the length of a double head, the length of a
-    missing tail) is NaN.
-    """
-
-    heads: tuple[Head, ...]
-    flagellum: Flagellum
-    droplet: Ellipse | None
-    head_form: str
-    midpiece_form: str
-    tail_form: str
-    midpiece_length: float
-    midpiece_width: float
-    midpiece_angle: float
-    tail_length: float
-
-
-def arc_length(points: Points) -> float:
-    """Length of the line through `points` (n, 2)."""
-    return float(np.hypot(*np.diff(points, axis=0).T).sum())
-
-
-def acrosome_polygon(outline: Points, border: tuple[float, float, float]) -> shapely.Polygon:
-    """Give the part of an outline (n, 2) in front of the border; see `Head`."""
-    y = np.linspace(outline[:, 1].min() - 1, outline[:, 1].max() + 1, 200)
-    x = border[0] + border[1] * y + border[2] * y**2
-    far = outline[:, 0].min() - 10
-    front = np.vstack([np.column_stack([x, y]), [(far, y[-1]), (far, y[0])]])
-    return shapely.Polygon(outline).intersection(shapely.Polygon(front))
-
-
-def head_outline(
-    length: float,
-    width: float,
-    *,
-    taper: float,
-    bluntness: float = 0.5,
-    base_bluntness: float = 0.5,
-    lumps: Points | None = None,
-) -> Points:
-    """Give the outline of a head.
-
-    The half width at ``u = x / (length / 2)`` is ``(1 - u^2)^p (1 - taper u)``, where p goes from
-    `bluntness` at the tip to `base_bluntness` at the base: an ellipse for both 0.5 and taper 0. It
-    is scaled so that the extents are `length` and `width`.
-
-    Parameters
-    ----------
-    length, width : float
-    taper : float
-        Positive for a head that narrows towards the midpiece; between -1 and 1.
-    bluntness, base_bluntness : float
-        Smaller for blunter ends.
-    lumps : (m,) complex, optional
-        Relative bulges of the radius: amplitude and phase of the harmonics 2, 3, ...
-
-    Returns
-    -------
-    (n, 2) float
-        x, y of the corners, starting at the tip.
-    """
-    t = np.linspace(0, 2 * np.pi, OUTLINE_POINTS, endpoint=False)
-    u = -np.cos(t)
-    power = bluntness + (base_bluntness - bluntness) * (u + 1) / 2
-    v = np.sign(np.sin(t)) * np.abs(np.sin(t)) ** (2 * power) * (1 - taper * u)
-    if lumps is not None:
-        harmonics = np.exp(1j * np.outer(t, np.arange(2, 2 + len(lumps))))
-        radius = 1 + (harmonics @ lumps).real
-        u, v = u * radius, v * radius
-    u = (u - u.min()) / np.ptp(u) - 0.5
-    v = (v - v.min()) / np.ptp(v) - 0.5
-    return np.column_stack([u * length, v * width])
+_HEAD_FORMS = {
+    "normal": _NORMAL_HEAD,
+    "tapered": replace(
+        _NORMAL_HEAD,
+        length=Uniform(1.0, 1.25),
+        elongation=Uniform(2.0, 2.7),
+        taper=Uniform(0.1, 0.4),
+        tip=0.55,
+        base=0.55,
+    ),
+    "pyriform": replace(
+        _NORMAL_HEAD,
+        length=Uniform(1.0, 1.25),
+        elongation=Uniform(1.6, 2.1),
+        taper=Uniform(0.4, 0.65),
+        tip=0.54,
+        base=0.54,
+    ),
+    "round": replace(_NORMAL_HEAD, length=Uniform(0.75, 1.0), elongation=Uniform(1.02, 1.2)),
+    "pin": replace(_NORMAL_HEAD, length=Uniform(0.34, 0.54), elongation=Uniform(1.1, 1.5)),
+    "amorphous": replace(
+        _NORMAL_HEAD,
+        length=Uniform(0.75, 1.3),
+        elongation=Uniform(1.1, 2.0),
+        taper=Uniform(-0.3, 0.5),
+        lumps=Uniform(0.02, 0.07),
+    ),
+}
 
 
 def draw_anatomy(rng: np.random.Generator, settings: AnatomySettings) -> Anatomy:
@@ -263,50 +135,28 @@ def _draw_heads(rng: np.random.Generator, settings: AnatomySettings, form: str) 
         # Both heads sit with their bases together, where the sperm's frame has x = 1.
         angle = sign * half_angle
         middle = (1 - head.length / 2 * np.cos(angle), -head.length / 2 * np.sin(angle))
-        heads.append(
-            Head(head.outline, head.length, head.width, head.border, head.vacuoles, middle, angle)
-        )
+        heads.append(replace(head, origin=middle, angle=angle))
     return tuple(heads)
 
 
-def _draw_head(rng: np.random.Generator, settings: AnatomySettings, form: str) -> Head:
-    length, elongation = settings.head_length.draw(rng), settings.head_elongation.draw(rng)
-    taper, bluntness, lumps = Normal(0.1, 0.07).draw(rng), Normal(0.48, 0.03).draw(rng), 0.02
-    if form == "tapered":
-        elongation, taper, bluntness = (
-            Uniform(2.0, 2.7).draw(rng),
-            Uniform(0.1, 0.4).draw(rng),
-            0.55,
-        )
-        length *= Uniform(1.0, 1.25).draw(rng)
-    elif form == "pyriform":
-        elongation, taper, bluntness = (
-            Uniform(1.6, 2.1).draw(rng),
-            Uniform(0.4, 0.65).draw(rng),
-            0.54,
-        )
-        length *= Uniform(1.0, 1.25).draw(rng)
-    elif form == "round":
-        elongation, length = Uniform(1.02, 1.2).draw(rng), length * Uniform(0.75, 1.0).draw(rng)
-    elif form == "pin":
-        elongation, length = Uniform(1.1, 1.5).draw(rng), Uniform(1.4, 2.2).draw(rng)
-    elif form == "amorphous":
-        lumps = Uniform(0.02, 0.07).draw(rng)
-        length, elongation = length * Uniform(0.75, 1.3).draw(rng), Uniform(1.1, 2.0).draw(rng)
-        taper = Uniform(-0.3, 0.5).draw(rng)
-    width = length / elongation
-    base = Normal(0.43, 0.05).draw(rng) if form in ("normal", "round", "amorphous") else bluntness
-    bulges = lumps / np.arange(1, 5) * np.exp(1j * rng.uniform(0, 2 * np.pi, 4))
+def _draw_head(rng: np.random.Generator, settings: AnatomySettings, name: str) -> Head:
+    form = _HEAD_FORMS[name]
+    length = settings.head_length.draw(rng) * form.length.draw(rng)
+    width = length / (form.elongation or settings.head_elongation).draw(rng)
+    phases = np.exp(1j * rng.uniform(0, 2 * np.pi, 4))
     outline = head_outline(
-        length, width, taper=taper, bluntness=bluntness, base_bluntness=base, lumps=bulges
+        length,
+        width,
+        taper=form.taper.draw(rng),
+        bluntness=(Normal(form.tip, 0.03).draw(rng), Normal(form.base, 0.03).draw(rng)),
+        lumps=form.lumps.draw(rng) / np.arange(1, 5) * phases,
     )
     border = _acrosome_border(rng, outline, settings.acrosome_fraction.draw(rng))
-    n_vacuoles = 0 if form == "pin" else max(0, round(settings.vacuoles.draw(rng)))
-    vacuoles = tuple(_draw_vacuole(rng, length, width) for _ in range(n_vacuoles))
+    n_vacuoles = 0 if name == "pin" else max(0, round(settings.vacuoles.draw(rng)))
+    vacuoles = [_draw_vacuole(rng, length, width) for _ in range(n_vacuoles)]
     inside = shapely.Polygon(outline).buffer(-0.1)
-    return Head(
-        outline, length, width, border, tuple(v for v in vacuoles if inside.contains(v.polygon()))
-    )
+    whole = tuple(vacuole for vacuole in vacuoles if inside.contains(vacuole.polygon()))
+    return Head(outline, length, width, border, whole)
 
 
 def _acrosome_border(

@@ -6,10 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from spermseg.data.synthetic.debris import smooth_field
 from spermseg.data.synthetic.distributions import Normal, Uniform
-from spermseg.data.synthetic.presets import CameraSettings, StainSettings
+from spermseg.data.synthetic.noise import smooth_field
 from spermseg.data.synthetic.raster import Field, Pose, Window
+from spermseg.data.synthetic.settings import CameraSettings, StainSettings
 
 SHARPENING_PX = 2.5
 """Standard deviation of the camera's unsharp mask."""

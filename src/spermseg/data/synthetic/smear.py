@@ -9,12 +9,14 @@ import numpy as np
 from scipy import ndimage
 
 from spermseg.data.part_maps import paint_part_map
-from spermseg.data.synthetic.anatomy import Anatomy, draw_anatomy
+from spermseg.data.synthetic.anatomy import draw_anatomy
 from spermseg.data.synthetic.camera import take_picture
 from spermseg.data.synthetic.debris import scatter_debris
 from spermseg.data.synthetic.distributions import Uniform
-from spermseg.data.synthetic.presets import Preset, preset_named
+from spermseg.data.synthetic.presets import preset_named
 from spermseg.data.synthetic.raster import Pose, Window
+from spermseg.data.synthetic.settings import Preset
+from spermseg.data.synthetic.shapes import Anatomy
 from spermseg.data.synthetic.staining import SpermRaster, dye_amounts, part_masks, rasterise
 from spermseg.data.synthetic.truth import SpermTruth, measure, outline_points
 from spermseg.errors import UsageError
@@ -25,6 +27,9 @@ SCHEMA_NAME = "sperm-parsing"
 
 PLACING_TRIALS = 20
 """After so many trials a head may lie over another one."""
+
+MARGIN_UM = 2.5
+"""How far the dye of a sperm, its droplet and its blur reach beyond its outline."""
 
 MIN_DEFOCUS_PX = 0.3
 """Less defocus than this is none."""
@@ -75,7 +80,7 @@ def synthesize_sample(preset: str | Preset, seed: int, index: int) -> SyntheticS
     truth: list[SpermTruth] = []
     for anatomy, pose in placed:
         points = outline_points(anatomy, pose)
-        window = Window.around(points, 1 / preset.um_per_px, frame)
+        window = Window.around(points, MARGIN_UM / preset.um_per_px, frame)
         if window.empty:
             continue
         raster = rasterise(anatomy, pose, window)

@@ -7,10 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from spermseg.data.synthetic.anatomy import STEP_UM, Anatomy, Head
-from spermseg.data.synthetic.debris import smooth_field
 from spermseg.data.synthetic.distributions import Normal, Uniform
-from spermseg.data.synthetic.presets import StainSettings
+from spermseg.data.synthetic.noise import smooth_field
 from spermseg.data.synthetic.raster import (
     Field,
     Points,
@@ -20,6 +18,8 @@ from spermseg.data.synthetic.raster import (
     coverage,
     outline_distance,
 )
+from spermseg.data.synthetic.settings import StainSettings
+from spermseg.data.synthetic.shapes import STEP_UM, Anatomy, Head
 from spermseg.structures import Part
 
 MIN_HALF_WIDTH_PX = 0.75
@@ -57,6 +57,8 @@ class SpermRaster:
         Signed distance to midpiece and tail, px; infinite out of reach.
     point : (h, w) int32
         Index of the nearest point of the flagellum.
+    half_widths : (n,) float
+        Of the flagellum, px, as labelled.
     """
 
     anatomy: Anatomy
@@ -65,6 +67,7 @@ class SpermRaster:
     heads: tuple[HeadRaster, ...]
     distance: Field
     point: NDArray[np.int32]
+    half_widths: Points
 
 
 def rasterise(anatomy: Anatomy, pose: Pose, window: Window) -> SpermRaster:
@@ -80,7 +83,7 @@ def rasterise(anatomy: Anatomy, pose: Pose, window: Window) -> SpermRaster:
             )
     half_widths = np.maximum(anatomy.flagellum.half_widths / pose.um_per_px, MIN_HALF_WIDTH_PX)
     band = band_distance(pose.place(anatomy.flagellum.points), half_widths, window)
-    return SpermRaster(anatomy, pose, window, tuple(heads), *band)
+    return SpermRaster(anatomy, pose, window, tuple(heads), *band, half_widths)
 
 
 def part_masks(raster: SpermRaster) -> dict[int, NDArray[np.bool_]]:
@@ -137,11 +140,10 @@ def _flagellum_dye(rng: np.random.Generator, raster: SpermRaster, stain: StainSe
     is_midpiece = Normal(1, 0.2).draw(rng) * np.exp(-beyond / Uniform(0.5, 2.5).draw(rng))
     fade = np.ones(n)
     fade[n_midpiece:] -= Uniform(0.25, 0.65).draw(rng) * np.linspace(0, 1, n - n_midpiece)
-    thinness = np.minimum(1, flagellum.half_widths / raster.pose.um_per_px / MIN_HALF_WIDTH_PX)
+    thinness = flagellum.half_widths / raster.pose.um_per_px / raster.half_widths
     strength = fade * thinness * _ripple(rng, n, 3.0, 0.1) * _ripple(rng, n, 0.5, 0.12)
     # Light passes most dye in the middle of a round thread.
-    half_widths = np.maximum(flagellum.half_widths / raster.pose.um_per_px, MIN_HALF_WIDTH_PX)
-    off_axis = np.clip(1 + raster.distance / half_widths[raster.point], 0, 1)
+    off_axis = np.clip(1 + raster.distance / raster.half_widths[raster.point], 0, 1)
     cover = coverage(raster.distance) * (0.3 + np.sqrt(1 - off_axis**2)).astype(np.float32)
     along = np.outer(stain.midpiece, is_midpiece) + np.outer(stain.tail, 1 - is_midpiece)
     amounts: Field = (along * strength).astype(np.float32)[:, raster.point] * cover

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import shapely
 
-from spermseg.data.synthetic.anatomy import Anatomy
 from spermseg.data.synthetic.raster import Points, Pose, Window
+from spermseg.data.synthetic.shapes import Anatomy
 
 
 @dataclass(frozen=True)

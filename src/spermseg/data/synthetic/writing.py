@@ -17,7 +17,8 @@ from spermseg import __version__
 from spermseg.data.images import write_image
 from spermseg.data.masks import encode_rle
 from spermseg.data.parallel import run_in_processes
-from spermseg.data.synthetic.presets import Preset, preset_named
+from spermseg.data.synthetic.presets import preset_named
+from spermseg.data.synthetic.settings import Preset
 from spermseg.data.synthetic.smear import (
     SCHEMA_NAME,
     SyntheticSample,
