@@ -202,3 +202,10 @@ def test_progress_and_provenance(memory_dataset, colour_predictor, drawn_sperm):
     assert (content["data"]["pictures"], content["data"]["groups"]) == (3, 2)
     assert content["model"]["seed"] == 4
     assert "/somewhere" not in json.dumps(content)
+
+
+def test_a_part_that_is_never_found_is_a_warning(memory_dataset, colour_predictor, drawn_sperm):
+    truth, seen = drawn_sperm
+    seen = np.where(seen == 1, seen, 0).astype(np.uint8)
+    warnings = evaluate(colour_predictor(), memory_dataset({"a": (truth, seen)}), ["a"]).warnings
+    assert "The model finds no midpiece, tail in any picture." in warnings

@@ -65,14 +65,18 @@ def command(
 
 
 def _print_table(result: EvaluationResult) -> None:
+    import numpy as np
     from rich.console import Console
     from rich.table import Table
+
+    from spermseg.report.evaluation_page import MEAN_LABELS, SCORE_LABELS
 
     table = Table(box=None)
     table.add_column("part", style="bold")
     for name in result.score_names:
-        table.add_column(name.replace("_", " "), justify="right")
+        table.add_column(SCORE_LABELS[name], justify="right")
     for index, column in enumerate(result.columns):
-        scores = [f"{value:.3f}" if value == value else "–" for value in result.pooled[:, index]]
-        table.add_row(column.replace("_", " "), *scores)
+        values = result.pooled[:, index]
+        scores = ["–" if np.isnan(value) else f"{value:.3f}" for value in values]
+        table.add_row(MEAN_LABELS.get(column, column), *scores)
     Console(highlight=False).print(table)

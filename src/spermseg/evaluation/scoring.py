@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -97,7 +97,7 @@ def evaluate(
         },
         tuple(pictures),
         tuple(_illustrate(predictor.card, dataset, id, maps[id], at_working_size) for id in chosen),
-        tuple(_what_to_know(predictor.card.schema, dataset, len(pictures))),
+        tuple(_what_to_know(predictor.card.schema, dataset, pictures)),
     )
 
 
@@ -183,19 +183,25 @@ def _illustrate(
     return Illustration(id, image, truth, card.schema.to_ids(indices))
 
 
-def _what_to_know(schema: LabelSchema, dataset: LabelledDataset, n: int) -> list[str]:
-    warnings = []
+def _what_to_know(
+    schema: LabelSchema, dataset: LabelledDataset, pictures: Sequence[EvaluatedPicture]
+) -> Iterator[str]:
     annotated = set(dataset.schema.ids)
     if annotated & set(HEAD_PARTS):
         annotated.add(Part.HEAD)
     missing = [
-        part for part, id in zip(schema.parts, schema.ids, strict=True) if id not in annotated
+        name for name, id in zip(schema.parts, schema.ids, strict=True) if id not in annotated
     ]
     if missing:
-        warnings.append(
+        yield (
             f"This data does not annotate {', '.join(missing)}: "
             f"the scores of {'it' if len(missing) == 1 else 'these'} and the means say nothing."
         )
+    confusion = np.sum([picture.confusion for picture in pictures], axis=0)
+    overlooked = (confusion.sum(1) > 0) & (confusion.sum(0) == 0)
+    if overlooked.any():
+        names = ", ".join(np.array(schema.parts)[overlooked])
+        yield f"The model finds no {names} in any picture."
+    n = len(pictures)
     if n < 10:
-        warnings.append(f"Only {n} picture{'s' * (n != 1)}: the intervals are rough.")
-    return warnings
+        yield f"Only {n} picture{'s' * (n != 1)}: the intervals are rough."

@@ -1,1 +1,1 @@
-"""How well two part maps agree; NumPy only."""
+"""How well two part maps agree; arrays in, numbers out, no model runtime."""
