@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 
 from spermseg.config import read_yaml
 from spermseg.errors import UsageError
+from spermseg.experiments.augmented import LABELLINGS
 from spermseg.experiments.catalog import EXPERIMENTS, Experiment, load_experiment
-from spermseg.experiments.runner import BOOK, EVALUATION, VARIANTS, variants_file
+from spermseg.experiments.runner import BOOK, EVALUATION, variants_file
 from spermseg.metrics.intervals import bootstrap_interval
 from spermseg.metrics.parts import class_scores, mean_score
 from spermseg.report.plots import read_log
@@ -60,7 +61,7 @@ class Measured:
     evaluation : mapping
         Of the test pictures, as `EvaluationResult.to_dict` gives it.
     variants : mapping of str to mapping
-        The same of the test pictures' 111 variants, by how these are labelled: `runner.VARIANTS`.
+        The same of the test pictures' 111 variants, by the name in `LABELLINGS`.
     """
 
     experiment: Experiment
@@ -146,8 +147,8 @@ def _read_one(run: Path, name: str, entry: Mapping[str, Any]) -> Measured:
         log=read_log(run / "log.jsonl"),
         evaluation=json.loads((run / EVALUATION / "evaluation.json").read_text(encoding="utf-8")),
         variants={
-            labels: json.loads(variants_file(run, labels).read_text(encoding="utf-8"))
-            for labels in VARIANTS
+            name: json.loads(variants_file(run, name).read_text(encoding="utf-8"))
+            for name in LABELLINGS
         },
     )
 

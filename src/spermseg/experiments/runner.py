@@ -16,7 +16,7 @@ from spermseg.data.datasets.base import LabelledDataset
 from spermseg.data.splits import Split, write_split
 from spermseg.errors import CheckpointError, UsageError, WeightsUnavailableError
 from spermseg.evaluation import evaluate, write_evaluation_report
-from spermseg.experiments.augmented import AugmentedDataset
+from spermseg.experiments.augmented import evaluate_variants
 from spermseg.experiments.catalog import Experiment, Scale
 from spermseg.files import write_json
 from spermseg.report.plots import read_log, write_curves
@@ -25,12 +25,6 @@ logger = logging.getLogger(__name__)
 
 BOOK = "experiments.json"
 EVALUATION = "evaluation-test"
-VARIANTS: Mapping[str, Mapping[str, str]] = {
-    "corrected": {"labels": "nearest", "corners": "ignore"},
-    "as-published": {"labels": "linear", "corners": "background"},
-}
-"""The two ways to label the report's test set of 111 variants a picture."""
-
 Status = Literal["waiting", "running", "done", "not run", "failed"]
 Progress = Callable[[str, int, int], None]
 """Called with what is being done of which experiment, steps done and steps in all."""
@@ -180,9 +174,9 @@ def run_experiments(
     return book.entries
 
 
-def variants_file(run: Path, labels: str) -> Path:
-    """Give where the evaluation on the 111 variants lies, labelled as a name of `VARIANTS` says."""
-    return run / f"evaluation-variants-{labels}.json"
+def variants_file(run: Path, labelling: str) -> Path:
+    """Give where the evaluation on the 111 variants lies, by the name of their labelling."""
+    return run / f"evaluation-variants-{labelling}.json"
 
 
 def _open_book(
@@ -278,18 +272,9 @@ def _run(
     predictor = load_predictor(run)
     result = evaluate(predictor, dataset, split.test, on_progress=progress("evaluate"))
     write_evaluation_report(result, run / EVALUATION, log=read_log(log))
-    for name, labels in VARIANTS.items():
-        variants = AugmentedDataset(
-            dataset, split.test, config.data.model_copy(update=dict(labels))
-        )
-        as_reported = evaluate(
-            predictor,
-            variants,
-            variants.ids,
-            thorough=False,
-            at_working_size=True,
-            on_progress=progress(f"evaluate variants, labels {name}"),
-        )
-        write_json(variants_file(run, name), as_reported.to_dict())
+    for labelling, variants in evaluate_variants(
+        predictor, dataset, split.test, config.data, on_progress=progress("evaluate variants")
+    ).items():
+        write_json(variants_file(run, labelling), variants.to_dict())
     # Most of a run's gigabytes, and of use to an unfinished one only.
     shutil.rmtree(run / "checkpoints")
