@@ -23,7 +23,7 @@ from spermseg.errors import (
     WeightsUnavailableError,
 )
 from spermseg.training.checkpoint import load_predictor
-from spermseg.training.interruption import TrainingInterrupted
+from spermseg.training.interruption import TrainingInterrupted, stop_requests
 from spermseg.training.loop import epoch_batches, train
 from spermseg.training.optimisation import learning_rate, update_average
 
@@ -171,6 +171,19 @@ def test_a_signal_saves_and_stops(tmp_path, settings, drawn, drawn_split, number
     assert_same_run(tmp_path / "straight", run)
     record = json.loads((run / "run.json").read_text())
     assert [record["status"], *(r["status"] for r in record["earlier"])] == ["done", "interrupted"]
+
+
+def test_a_second_signal_acts_at_once_unless_it_is_an_echo(monkeypatch):
+    now = 100.0
+    monkeypatch.setattr("spermseg.training.interruption.time.monotonic", lambda: now)
+    with stop_requests() as request:
+        assert not request.wanted
+        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
+        assert request.wanted
+        now += 2
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
 
 
 def test_a_finished_training_resumes_to_itself(tmp_path, settings, drawn, drawn_split):

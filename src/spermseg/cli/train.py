@@ -72,8 +72,6 @@ def command(
     except TrainingInterrupted as stop:
         print(f"{stop}; go on with the same command and --resume", file=sys.stderr)
         raise typer.Exit(stop.exit_code) from None
-    if not quiet:
-        print(run)
 
 
 def _epoch_text(line: Mapping[str, Any], epochs: int) -> str:

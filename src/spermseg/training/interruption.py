@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
+ECHO_SECONDS = 1.0
+"""Signals this soon after the first are the same one: torchrun repeats the terminal's Ctrl-C."""
 
 
 class TrainingInterrupted(KeyboardInterrupt):
@@ -38,7 +42,7 @@ class StopRequest:
 
 @contextmanager
 def stop_requests() -> Iterator[StopRequest]:
-    """Turn SIGINT and SIGTERM into a request; a second signal acts as it would have before.
+    """Turn SIGINT and SIGTERM into a request; a later second one acts as it would have before.
 
     Outside the main thread, where Python allows no signal handlers, nothing is caught.
     """
@@ -47,14 +51,20 @@ def stop_requests() -> Iterator[StopRequest]:
         yield request
         return
     before = {number: signal.getsignal(number) for number in SIGNALS}
+    first: float | None = None
+
+    def ask(number: int, frame: FrameType | None) -> None:
+        nonlocal first
+        now = time.monotonic()
+        if first is None:
+            request.wanted, first = True, now
+        elif now - first > ECHO_SECONDS:
+            restore()
+            signal.raise_signal(number)
 
     def restore() -> None:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-    def ask(number: int, frame: object) -> None:
-        request.wanted = True
-        restore()
 
     for number in SIGNALS:
         signal.signal(number, ask)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
 from accelerate import Accelerator
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
@@ -125,7 +126,8 @@ def train(
         After SIGINT or SIGTERM, when everything is saved.
     """
     # Mixed precision is torch's own: accelerate allows one precision a process, for good.
-    accelerator = Accelerator(mixed_precision="no")
+    # Without `cpu`, it takes the processes of a torchrun on CPUs for so many single ones.
+    accelerator = Accelerator(mixed_precision="no", cpu=not torch.accelerator.is_available())
     if run.exists() and not resume:
         raise UsageError(
             "exists already", where=run, fix="Name another folder, or go on with --resume"
@@ -137,7 +139,8 @@ def train(
     weights = "weights: of the checkpoint"
     if not (resume and restore_latest(run / "checkpoints", learner, public)):
         weights = load_pretrained(learner.model, config.model).text()
-    logger.info(weights)
+    if accelerator.is_main_process:
+        logger.info(weights)
 
     schema, seed = schema_named(config.data.schema_name), config.training.seed
     training = TrainingDataset(dataset, split.train, config.data, schema, seed, training=True)
