@@ -146,7 +146,7 @@ class Canvas:
             self._add_blob(self._near(pose, 0.4 * radius), grain, 0.03, 0.6, 1.0)
         for _ in range(self.rng.integers(2, 5)):
             lobe = Uniform(1.3, 2.2).draw(self.rng)
-            self._add_blob(self._near(pose, 1.6), lobe, 0.55 * self.density, 0.7, 0.4, 0.12)
+            self._add_blob(self._near(pose, 1.6), lobe, 0.4 * self.density, 0.7, 0.4, 0.12)
 
     def _near(self, pose: Pose, deviation_um: float) -> Pose:
         x, y = self.rng.normal(0, deviation_um, 2)

@@ -123,7 +123,7 @@ _PALE = replace(
         hue=Normal(1.0, 0.15),
     ),
     debris=replace(
-        _DEBRIS, specks=55, globules=1.0, bacteria=Normal(-0.5, 2.0), smudge=Uniform(0.0, 0.03)
+        _DEBRIS, specks=55, globules=1.0, bacteria=Normal(-0.8, 1.5), smudge=Uniform(0.0, 0.03)
     ),
     camera=replace(
         _CAMERA,
@@ -173,7 +173,7 @@ _SCIAN = Preset(
         density=0.45,
         specks=14,
         globules=0.6,
-        bacteria=Normal(0.0, 1.0),
+        bacteria=Normal(-0.3, 0.5),
         rings=0.1,
         crumbs=4.0,
         smudge=Uniform(0.005, 0.04),
