@@ -88,7 +88,6 @@ _CAMERA = CameraSettings(
 
 _SPERM_PARSING = Preset(
     name="sperm-parsing",
-    description="1280x1024, violet heads of about 90x57 px on pale lilac, like Sperm Parsing",
     size=(1024, 1280),
     um_per_px=0.0456,
     n_sperm=Normal(8.0, 2.2),
@@ -108,7 +107,6 @@ _SPERM_PARSING = Preset(
 _PALE = replace(
     _SPERM_PARSING,
     name="pale",
-    description="1280x1024, weak rosy stain in warm, uneven light, slightly out of focus",
     stain=replace(
         _STAIN,
         blue=(0.8, 1.0, 0.45),
@@ -142,7 +140,6 @@ _PALE = replace(
 
 _SCIAN = Preset(
     name="scian",
-    description="780x580, greyish, crowded, heads of about 25x14 px, like SCIAN-SpermSegGS",
     size=(580, 780),
     um_per_px=0.164,
     n_sperm=Normal(14, 4),
@@ -197,7 +194,6 @@ _SCIAN = Preset(
 _TINY = replace(
     _SPERM_PARSING,
     name="tiny",
-    description="160x128, few sperm with short tails, for tests and quick trials",
     size=(128, 160),
     um_per_px=0.2,
     n_sperm=Normal(4.5, 1.2),

@@ -170,7 +170,7 @@ class Preset:
 
     Parameters
     ----------
-    name, description : str
+    name : str
     size : (height, width)
     um_per_px : float
     n_sperm : Distribution
@@ -184,7 +184,6 @@ class Preset:
     """
 
     name: str
-    description: str
     size: tuple[int, int]
     um_per_px: float
     n_sperm: Distribution
