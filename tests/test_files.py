@@ -1,0 +1,58 @@
+from __future__ import annotations
+
+import errno
+import stat
+
+import pytest
+
+from spermseg.files import atomic_folder, atomic_path, write_json, write_text
+
+
+def test_a_file_appears_whole_and_readable_for_others(tmp_path):
+    write_text(tmp_path / "new" / "note.txt", "müde\n")
+    assert (tmp_path / "new" / "note.txt").read_text(encoding="utf-8") == "müde\n"
+    assert (tmp_path / "new" / "note.txt").stat().st_mode & stat.S_IRUSR
+    assert [path.name for path in (tmp_path / "new").iterdir()] == ["note.txt"]
+
+
+def test_after_an_exception_the_file_before_stands(tmp_path):
+    write_text(tmp_path / "note.txt", "before")
+
+    def fail():
+        with atomic_path(tmp_path / "note.txt") as path:
+            path.write_text("half")
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail()
+    assert [path.read_text() for path in tmp_path.iterdir()] == ["before"]
+
+
+def test_numbers_that_json_lacks_are_refused(tmp_path):
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        write_json(tmp_path / "x.json", {"loss": float("nan")})
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_folder_replaces_the_one_before(tmp_path):
+    for content in ("one", "two"):
+        with atomic_folder(tmp_path / "step") as folder:
+            (folder / content).write_text(content)
+    assert [path.name for path in tmp_path.iterdir()] == ["step"]
+    assert [path.name for path in (tmp_path / "step").iterdir()] == ["two"]
+
+
+def test_after_an_exception_the_folder_before_stands_and_a_full_disk_is_located(tmp_path):
+    with atomic_folder(tmp_path / "step") as folder:
+        (folder / "one").write_text("one")
+
+    def fail():
+        with atomic_folder(tmp_path / "step") as folder:
+            (folder / "two").write_text("half")
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    with pytest.raises(OSError, match="No space left") as caught:
+        fail()
+    assert caught.value.filename == str(tmp_path / "step")
+    assert [path.name for path in tmp_path.iterdir()] == ["step"]
+    assert [path.name for path in (tmp_path / "step").iterdir()] == ["one"]
