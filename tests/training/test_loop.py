@@ -241,6 +241,12 @@ def test_float16_needs_a_gpu(tmp_path, settings, drawn, drawn_split, monkeypatch
         train(settings(training={"precision": "fp16"}), drawn, drawn_split, tmp_path / "run")
 
 
+def test_settings_that_cannot_work_leave_no_folder(tmp_path, settings, drawn, drawn_split):
+    with pytest.raises(ConfigError, match="1 pictures an epoch are too few"):
+        train(settings(data={"variants_per_epoch": 1}), drawn, drawn_split, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
 def test_missing_weights_leave_no_folder(tmp_path, settings, drawn, drawn_split):
     config = settings(model={"pretrained": str(tmp_path / "none.safetensors")})
     with pytest.raises(WeightsUnavailableError):

@@ -150,10 +150,10 @@ def train(
             dataset, split.validation, config.data, schema, seed, training=False
         )
     engine = Engine(config, learner, training, accelerator)
+    session = _Session(public, engine, training, validation, run, on_progress)
 
     with ExitStack() as stack:
-        stop = stack.enter_context(stop_requests())
-        log = None
+        session.stop = stack.enter_context(stop_requests())
         if accelerator.is_main_process:
             open_run(run, public, dataset, split)
             facts = {
@@ -163,17 +163,17 @@ def train(
                 "weights": weights,
             }
             stack.enter_context(recorded_run(run / "run.json", facts))
-            log = stack.enter_context(closing(TrainingLog(run / "log.jsonl", learner.state)))
-        session = _Session(public, engine, training, validation, run, log, stop, on_progress)
+            log = TrainingLog(run / "log.jsonl", learner.state)
+            session.log = stack.enter_context(closing(log))
         for epoch in range(learner.state.epoch, config.training.epochs):
             session.train_epoch()
             line = session.finish_epoch()
-            if on_epoch is not None and log is not None:
+            if on_epoch is not None and accelerator.is_main_process:
                 on_epoch(line)
             if epoch + 1 < config.training.epochs:
                 session.raise_if_stopped()
         last = [line for line in read_log(run / "log.jsonl") if line["kind"] == "epoch"][-1]
-        if log is not None:
+        if accelerator.is_main_process:
             _export(run, public, learner.result, dataset, split, last["validation"])
     return TrainingSummary(
         run, learner.state.step, learner.state.epoch, last["train_loss"], last["validation"]
@@ -183,6 +183,11 @@ def train(
 class _Session:
     """A training from its start or a checkpoint to its end or a stop; see `train`."""
 
+    log: TrainingLog | None = None
+    """Only the main process has one; only it writes."""
+
+    stop: StopRequest = StopRequest()
+
     def __init__(
         self,
         config: TrainingConfig,
@@ -190,8 +195,6 @@ class _Session:
         training: TrainingDataset,
         validation: TrainingDataset | None,
         run: Path,
-        log: TrainingLog | None,
-        stop: StopRequest,
         on_progress: OnProgress | None,
     ):
         self.config = config
@@ -200,8 +203,6 @@ class _Session:
         self.training = training
         self.validation = validation
         self.run = run
-        self.log = log
-        self.stop = stop
         self.on_progress = on_progress
         self.batches = epoch_batches(
             len(training),
@@ -235,13 +236,12 @@ class _Session:
     def finish_epoch(self) -> dict[str, Any]:
         """Validate, log and save; gives the epoch's line of the log."""
         state = self.state
+        validation = None if self.validation is None else self.engine.validate(self.validation)
         line = {
             "epoch": state.epoch,
             "step": state.step,
             "train_loss": state.loss_sum / state.images,
-            "validation": None
-            if self.validation is None
-            else self.engine.validate(self.validation),
+            "validation": validation,
             "seconds": round(state.seconds, 3),
             "cpu_seconds": round(state.cpu_seconds, 3),
             "images": state.images,
