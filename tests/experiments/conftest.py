@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from tempfile import TemporaryDirectory
+from urllib.error import URLError
+
 import numpy as np
 import pytest
+import torch
 
 from spermseg.data.datasets import open_dataset
 from spermseg.data.images import write_image
 from spermseg.data.splits import Split
-from spermseg.experiments.catalog import EXPERIMENTS, Scale, load_experiment
+from spermseg.experiments.catalog import (
+    EXPERIMENTS,
+    load_experiment,
+    load_experiments,
+    load_scale,
+)
+from spermseg.experiments.runner import RunSettings, Substitute, run_experiments
 from spermseg.files import write_json
 
 ARCHITECTURES = {load_experiment(name).config.model.architecture for name in EXPERIMENTS}
@@ -41,11 +52,40 @@ def tiny_split(tiny_data):
 
 @pytest.fixture(scope="session")
 def tiny_scale():
-    return Scale(
-        name="tiny",
-        title="For tests.",
-        comparable="Nothing may be compared.",
+    return replace(
+        load_scale("quick"),
         architectures=dict.fromkeys(ARCHITECTURES, "lraspp_mobilenet_v3_large"),
-        epochs={25: 2, 10: 1},
         settings={"data": {"size": [48, 64], "crop": None, "variants_per_epoch": 20}},
     )
+
+
+@pytest.fixture(scope="session")
+def no_downloads():
+    """An empty cache of pretrained weights and no way to fill it."""
+
+    def refuse(*args, **options):
+        raise URLError("no network in tests")
+
+    with pytest.MonkeyPatch.context() as patch, TemporaryDirectory() as cache:
+        patch.setattr(torch.hub, "get_dir", lambda: cache)
+        patch.setattr(torch.hub, "download_url_to_file", refuse)
+        yield
+
+
+@pytest.fixture(scope="session")
+def finished(tiny_data, tiny_split, tiny_scale, no_downloads, tmp_path_factory):
+    """Experiment 4, done, and experiment 3, whose weights are not to be had."""
+    torch.set_num_threads(1)
+    out = tmp_path_factory.mktemp("finished")
+    experiments = load_experiments(["experiment-3", "experiment-4"])
+    run_experiments(experiments, tiny_data, tiny_split, out, RunSettings(tiny_scale))
+    return out
+
+
+@pytest.fixture(scope="session")
+def substituted(finished, tiny_data, tiny_split, tiny_scale, tmp_path_factory):
+    """Experiment 3 on the backbone of the finished experiment 4."""
+    out = tmp_path_factory.mktemp("substituted")
+    settings = RunSettings(tiny_scale, Substitute(finished / "experiment-4", "a tiny substitute"))
+    run_experiments(load_experiments(["experiment-3"]), tiny_data, tiny_split, out, settings)
+    return out

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from spermseg.experiments.catalog import EXPERIMENTS, load_experiment
-from spermseg.experiments.conclusions import check_conclusions, compare_networks
+from spermseg.experiments.conclusions import (
+    check_conclusions,
+    compare_networks,
+    judge_defects,
+)
 from spermseg.experiments.measured import MEAN, Measured, difference
 
 PARTS = ("background", "head", "midpiece", "tail")
@@ -122,3 +128,21 @@ def test_networks_are_compared_with_deeplab():
     assert lines[0].startswith("fcn-resnet50: not told apart from DeepLabV3")
     assert lines[1].startswith("lraspp: worse than DeepLabV3")
     assert compare_networks({})[0].startswith("fcn-resnet50: not tested")
+
+
+def test_defects_are_judged_in_truth_and_by_the_reports_own_figure():
+    found = results(both_as_published=[(70, 50, 40)] * 4)
+    for name, own in (("experiment-3", 0.30), ("both-as-published", 0.35)):
+        variants = {"as-published": {"report_2021": {"iou": own}}}
+        found[name] = replace(found[name], variants=variants)
+    del found["labels-as-published"], found["corners-as-published"]
+    lines = judge_defects(found)
+    assert lines[0] == "labels-as-published: not tested (labels-as-published missing)"
+    assert "the network is worse" in lines[2]
+    assert "on its own labels it looks better (0.350 against 0.300)" in lines[2]
+
+
+def test_two_that_miss_the_tail_are_said_to():
+    blind = [(80, 60, 0)] * 4
+    found = results(experiment_3=blind, cross_entropy_plus_dice=blind)
+    assert "neither finds the tail" in check_conclusions(found)[2].figures

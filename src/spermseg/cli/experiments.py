@@ -124,7 +124,8 @@ def compare(
     ] = True,
 ) -> None:
     """Write one page, HTML, Markdown and JSON: published beside measured, curves, conclusions."""
-    from spermseg.experiments.comparison import compare_experiments, write_comparison
+    from spermseg.experiments.comparison import compare_experiments
+    from spermseg.experiments.page import write_comparison
 
     print(write_comparison(compare_experiments(out), page or out, pictures=pictures))
 

@@ -80,6 +80,17 @@ class Experiment:
         return training_config({**self.settings, "name": self.name}, where=self.name)
 
     @property
+    def is_pretrained(self) -> bool:
+        """Whether it starts from COCO's weights, or from what stands in for them."""
+        return self.config.model.pretrained == "coco-voc"
+
+    def starts_from(self, substitute: str | None) -> str:
+        """Say what weights it starts from, given what stands in for COCO's, if anything."""
+        if substitute and self.is_pretrained:
+            return substitute
+        return self.config.model.pretrained
+
+    @property
     def as_published(self) -> bool:
         """Whether it repeats a defect of the report's labels."""
         data = self.config.data
@@ -95,6 +106,8 @@ class Scale:
     name, title : str
     comparable : str
         What figures at this scale may be compared with.
+    decides : bool
+        Whether figures at this scale say anything about the report's conclusions.
     shrink : int
         Divisor of `data.size` and `data.crop`.
     architectures : mapping of str to str
@@ -108,6 +121,7 @@ class Scale:
     name: str
     title: str
     comparable: str
+    decides: bool = True
     shrink: int = 1
     architectures: Mapping[str, str] = field(default_factory=dict)
     epochs: Mapping[int, int] = field(default_factory=dict)

@@ -12,10 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spermseg.config import read_yaml
-from spermseg.errors import UsageError
 from spermseg.experiments.augmented import LABELLINGS
+from spermseg.experiments.book import EVALUATION, read_book, variants_file
 from spermseg.experiments.catalog import EXPERIMENTS, Experiment, load_experiment
-from spermseg.experiments.runner import BOOK, EVALUATION, variants_file
 from spermseg.metrics.intervals import bootstrap_interval
 from spermseg.metrics.parts import class_scores, mean_score
 from spermseg.report.plots import read_log
@@ -123,26 +122,24 @@ def read_measured(out: Path) -> tuple[dict[str, Any], list[Measured]]:
     UsageError
         When there are no experiments.
     """
-    path = out / BOOK
-    if not path.is_file():
-        raise UsageError(
-            "no experiments were run here", where=out, fix="See: spermseg experiments run --help"
-        )
-    book: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    book = read_book(out)
     entries = book["experiments"]
     return book, [
-        _read_one(out / name, name, entries[name]) for name in EXPERIMENTS if name in entries
+        _read_one(out / name, name, entries[name], book["substitute"])
+        for name in EXPERIMENTS
+        if name in entries
     ]
 
 
-def _read_one(run: Path, name: str, entry: Mapping[str, Any]) -> Measured:
+def _read_one(run: Path, name: str, entry: Mapping[str, Any], substitute: str | None) -> Measured:
     experiment = load_experiment(name)
-    notes = {key: entry.get(key, "") for key in ("status", "reason", "started_from")}
+    started_from = experiment.starts_from(substitute)
     if entry["status"] != "done":
-        return Measured(experiment, **notes)
+        return Measured(experiment, entry["status"], entry.get("reason", ""), started_from)
     return Measured(
         experiment,
-        **notes,
+        "done",
+        started_from=started_from,
         config=read_yaml(run / "config.yaml"),
         log=read_log(run / "log.jsonl"),
         evaluation=json.loads((run / EVALUATION / "evaluation.json").read_text(encoding="utf-8")),

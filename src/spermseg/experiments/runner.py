@@ -2,30 +2,36 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from spermseg import errors
 from spermseg.config import TrainingConfig, merge, training_config
 from spermseg.data.datasets.base import LabelledDataset
-from spermseg.data.splits import Split, write_split
+from spermseg.data.splits import PARTS, Split, write_split
 from spermseg.errors import CheckpointError, UsageError, WeightsUnavailableError
 from spermseg.evaluation import evaluate, write_evaluation_report
 from spermseg.experiments.augmented import evaluate_variants
+from spermseg.experiments.book import (
+    EVALUATION,
+    Book,
+    Status,
+    book_file,
+    is_finished,
+    read_book,
+    variants_file,
+)
 from spermseg.experiments.catalog import Experiment, Scale
 from spermseg.files import write_json
 from spermseg.report.plots import read_log, write_curves
 
 logger = logging.getLogger(__name__)
 
-BOOK = "experiments.json"
-EVALUATION = "evaluation-test"
-Status = Literal["waiting", "running", "done", "not run", "failed"]
 Progress = Callable[[str, int, int], None]
 """Called with what is being done of which experiment, steps done and steps in all."""
 
@@ -76,48 +82,22 @@ class RunSettings:
     def config(self, experiment: Experiment) -> TrainingConfig:
         """Give the settings that `experiment` is really trained with."""
         settings = merge(self.scale.apply(experiment).to_dict(), self.overrides)
-        if self.substitutes(experiment) and self.substitute is not None:
+        if self.substitute is not None and experiment.is_pretrained:
             settings["model"]["pretrained"] = str(self.substitute.weights)
         return training_config(settings, where=experiment.name)
 
-    def substitutes(self, experiment: Experiment) -> bool:
-        """Whether `experiment` starts from the substitute."""
-        return self.substitute is not None and experiment.config.model.pretrained == "coco-voc"
+    @property
+    def substitute_label(self) -> str | None:
+        """What stands in for COCO's weights, if anything."""
+        return None if self.substitute is None else self.substitute.label
 
     def to_dict(self) -> dict[str, Any]:
         """Give a JSON-ready mapping without paths."""
-        label = None if self.substitute is None else self.substitute.label
         return {
             "scale": self.scale.name,
             "overrides": dict(self.overrides),
-            "substitute": label,
+            "substitute": self.substitute_label,
         }
-
-
-class Book:
-    """OUT/experiments.json: how the experiments of a folder are run and what became of each.
-
-    Parameters
-    ----------
-    out : Path
-    head : mapping
-        All of the file but the experiments.
-    entries : mapping
-        Status, reason and more of each experiment, by name.
-    """
-
-    def __init__(self, out: Path, head: Mapping[str, Any], entries: dict[str, dict[str, Any]]):
-        self._path = out / BOOK
-        self._head = head
-        self.entries = entries
-
-    def note(self, name: str, status: Status, **fields: Any) -> None:
-        """Write down what has become of an experiment, beside what other processes noted."""
-        if self._path.exists():
-            self.entries = json.loads(self._path.read_text(encoding="utf-8"))["experiments"]
-        kept = {k: v for k, v in self.entries.get(name, {}).items() if k != "reason"}
-        self.entries[name] = {**kept, "status": status, **fields}
-        write_json(self._path, {**self._head, "experiments": self.entries})
 
 
 def run_experiments(
@@ -161,83 +141,76 @@ def run_experiments(
         from theirs.
     """
     book = _open_book(out, dataset, split, settings, resume=resume)
-    todo = [e for e in experiments if book.entries.get(e.name, {}).get("status") != "done"]
-    for experiment in todo:
-        started_from = (
-            settings.substitute.label
-            if settings.substitute is not None and settings.substitutes(experiment)
-            else experiment.config.model.pretrained
-        )
-        book.note(experiment.name, "waiting", started_from=started_from)
-    for experiment in todo:
-        _run_noted(experiment, dataset, split, out, settings, book, on_progress)
+    todo = [experiment for experiment in experiments if not is_finished(out / experiment.name)]
+    notes = [
+        partial(book.note, e.name, started_from=e.starts_from(settings.substitute_label))
+        for e in todo
+    ]
+    for note in notes:
+        note("waiting")
+    for experiment, note in zip(todo, notes, strict=True):
+        note("running")
+        try:
+            status, reason = _outcome(experiment, dataset, split, out, settings, on_progress)
+        except KeyboardInterrupt:
+            note("waiting", reason="interrupted")
+            raise
+        note(status, reason=reason)
     return book.entries
-
-
-def variants_file(run: Path, labelling: str) -> Path:
-    """Give where the evaluation on the 111 variants lies, by the name of their labelling."""
-    return run / f"evaluation-variants-{labelling}.json"
 
 
 def _open_book(
     out: Path, dataset: LabelledDataset, split: Split, settings: RunSettings, *, resume: bool
 ) -> Book:
+    # torch is loaded by what runs an experiment, not by what lists or compares them.
     from spermseg.training.run_folder import provenance
 
     head = {
         **settings.to_dict(),
         "dataset": {"layout": dataset.layout, "pictures": len(dataset)},
         "seed": split.seed,
-        "split": {part: list(split.part(part)) for part in ("train", "validation", "test")},
+        "split": {part: list(split.part(part)) for part in PARTS},
         **provenance(),
     }
-    path = out / BOOK
-    if not path.exists():
+    if not book_file(out).exists():
         write_split(out / "split.json", split)
-        return Book(out, head, {})
+        return Book(out, head)
     if not resume:
         raise UsageError(
             "experiments were run here before",
             where=out,
             fix="Go on with --resume, or choose another folder",
         )
-    before = json.loads(path.read_text(encoding="utf-8"))
+    before = read_book(out)
     for key in ("scale", "overrides", "substitute", "dataset", "split"):
         if before[key] != head[key]:
             raise UsageError(
-                f"{key} was {before[key]} in the earlier run and is {head[key]} now", where=path
+                f"{key} was {before[key]} in the earlier run and is {head[key]} now",
+                where=book_file(out),
             )
-    return Book(out, head, before["experiments"])
+    return Book(out, head)
 
 
-def _run_noted(
+def _outcome(
     experiment: Experiment,
     dataset: LabelledDataset,
     split: Split,
     out: Path,
     settings: RunSettings,
-    book: Book,
     on_progress: Progress | None,
-) -> None:
-    """Run one experiment; what stops it is written down, and the next one has its turn."""
-    name = experiment.name
-    book.note(name, "running")
+) -> tuple[Status, str]:
+    """Run one experiment and say what became of it, and why."""
     try:
-        config = settings.config(experiment)
-        _run(config, dataset, split, out / name, on_progress)
+        _run(settings.config(experiment), dataset, split, out / experiment.name, on_progress)
     except WeightsUnavailableError as error:
-        book.note(name, "not run", reason=f"weights unavailable: {error}")
-    except KeyboardInterrupt:
-        book.note(name, "waiting", reason="interrupted")
-        raise
+        return "not run", f"weights unavailable: {error}"
     except Exception as error:
         known = errors.translate(error)
         if known is None:
             # The hours of the other experiments must not be lost to a defect in one.
-            logger.exception("%s failed by a defect of spermseg", name)
-        book.note(name, "failed", reason=str(known or f"{type(error).__name__}: {error}"))
-    else:
-        book.note(name, "done")
+            logger.exception("%s failed by a defect of spermseg", experiment.name)
+        return "failed", str(known or f"{type(error).__name__}: {error}")
+    return "done", ""
 
 
 def _run(
@@ -247,7 +220,6 @@ def _run(
     run: Path,
     on_progress: Progress | None,
 ) -> None:
-    # torch is loaded here and not above: `experiments list` and `compare` do without.
     from spermseg.training.checkpoint import load_predictor
     from spermseg.training.loop import train
     from spermseg.training.models import find_weights
