@@ -20,7 +20,12 @@ $(DEV): pyproject.toml | $(BIN)/python
 	touch $@
 
 demo: $(TRAIN)
-	$(BIN)/python examples/demo.py demo
+	rm -rf demo
+	$(BIN)/spermseg data synthesize -o demo/smears --preset sperm-parsing -n 30 --seed 0 --workers 2
+	$(BIN)/spermseg data split demo/smears -o demo/split.json --train 22 --validation 3 --test 5 --seed 0
+	$(BIN)/spermseg train examples/demo.yaml --data demo/smears --split demo/split.json -o demo/run
+	$(BIN)/spermseg evaluate demo/run --data demo/smears
+	@echo "The report: demo/run/evaluation-test/report.html"
 
 lint: $(DEV)
 	$(BIN)/ruff format --check .
