@@ -31,6 +31,7 @@ def measured(name, *pictures, seconds=10.0):
         load_experiment(name),
         "done",
         started_from=config.model.pretrained,
+        config=config.to_dict(),
         log=[{"kind": "epoch", "seconds": seconds}] * config.training.epochs,
         evaluation={
             "schema": {"parts": PARTS},
@@ -72,6 +73,9 @@ def test_pretraining_holds_only_when_both_pairs_rise():
     assert verdicts(results(experiment_2=weak, experiment_4=weak))[0] == "holds"
     assert verdicts(results(experiment_2=weak))[0] == "not told apart"
     assert verdicts(results(experiment_1=weak))[0] == "does not hold"
+    half = results(experiment_2=weak)
+    del half["experiment-4"]
+    assert verdicts(half)[0] == "not tested"
 
 
 def test_pictures_that_disagree_are_not_told_apart():
@@ -113,20 +117,20 @@ def test_what_is_missing_is_named():
     del found["experiment-2"], found["experiment-4"]
     conclusions = check_conclusions(found)
     assert [c.verdict for c in conclusions[:2]] == ["not tested", "not tested"]
-    assert "experiment-2, experiment-4" in conclusions[0].figures
+    assert "experiment-2, experiment-4" in conclusions[0].figures[0]
     assert {c.verdict for c in check_conclusions({})} == {"not tested"}
 
 
 def test_figures_are_quoted():
-    text = check_conclusions(results(experiment_2=[(10, 5, 0)] * 4))[0].figures
+    text = check_conclusions(results(experiment_2=[(10, 5, 0)] * 4))[0].figures[0]
     assert "0.633 (experiment-1) against 0.050 (experiment-2)" in text
     assert "+0.583 [+0.583, +0.583]" in text
 
 
 def test_networks_are_compared_with_deeplab():
     lines = compare_networks(results(lraspp=[(70, 50, 40)] * 4))
-    assert lines[0].startswith("fcn-resnet50: not told apart from DeepLabV3")
-    assert lines[1].startswith("lraspp: worse than DeepLabV3")
+    assert lines[0].startswith("fcn-resnet50 (fcn_resnet50): not told apart from DeepLabV3")
+    assert lines[1].startswith("lraspp (lraspp_mobilenet_v3_large): worse than DeepLabV3")
     assert compare_networks({})[0].startswith("fcn-resnet50: not tested")
 
 
@@ -145,4 +149,4 @@ def test_defects_are_judged_in_truth_and_by_the_reports_own_figure():
 def test_two_that_miss_the_tail_are_said_to():
     blind = [(80, 60, 0)] * 4
     found = results(experiment_3=blind, cross_entropy_plus_dice=blind)
-    assert "neither finds the tail" in check_conclusions(found)[2].figures
+    assert "neither finds the tail (IoU below 0.05)" in check_conclusions(found)[2].figures

@@ -95,7 +95,7 @@ def comparison_markdown(content: Mapping[str, Any]) -> str:
     lines += _table(
         ("conclusion", "verdict", "figures", "rule"),
         [
-            (c["claim"], f"**{c['verdict']}**", c["figures"], c["rule"])
+            (c["claim"], f"**{c['verdict']}**", "; ".join(c["figures"]), c["rule"])
             for c in content["conclusions"]
         ],
     )
