@@ -15,28 +15,17 @@ app = typer.Typer(
 
 @app.command("list")
 def list_experiments() -> None:
-    """Show every experiment, what differs in it and its published figures."""
-    from rich.console import Console
-    from rich.table import Table
-
+    """Show every experiment: its name, what differs in it, and its published figures."""
     from spermseg.experiments.catalog import differences, load_experiments
 
-    table = Table("name", "title", "in the report", "what differs", "loss", '"IoU"', '"Dice"')
     for experiment in load_experiments():
-        figures = experiment.published
-        published = (
-            ("", "", "")
-            if figures is None
-            else tuple(f"{value:.5f}" for value in (figures.loss, figures.iou, figures.dice_loss))
-        )
-        table.add_row(
-            experiment.name,
-            experiment.title,
-            experiment.report,
-            differences(experiment),
-            *published,
-        )
-    Console().print(table)
+        report = f" ({experiment.report})" if experiment.report else ""
+        print(f"{experiment.name}\n    {experiment.title}{report}\n    {differences(experiment)}")
+        if figures := experiment.published:
+            print(
+                f"    published: loss {figures.loss:.5f}, "
+                f"“IoU” {figures.iou:.5f}, “Dice” {figures.dice_loss:.5f}"
+            )
 
 
 @app.command()
