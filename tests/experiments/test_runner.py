@@ -186,3 +186,27 @@ def test_an_interruption_stops_all_and_is_noted(
     entries = read_book(tmp_path)["experiments"]
     assert {entry["status"] for entry in entries.values()} == {"waiting"}
     assert entries["experiment-1"]["reason"] == "interrupted"
+
+
+def test_an_experiment_stopped_in_its_evaluation_is_not_trained_again(
+    monkeypatch, tiny_data, tiny_split, tiny_scale, tmp_path
+):
+    def stop(*arguments, **options):
+        raise KeyboardInterrupt
+
+    arguments = (
+        load_experiments(["experiment-4"]),
+        tiny_data,
+        tiny_split,
+        tmp_path,
+        RunSettings(tiny_scale),
+    )
+    with monkeypatch.context() as patch:
+        patch.setattr(runner, "evaluate", stop)
+        with pytest.raises(KeyboardInterrupt):
+            run_experiments(*arguments)
+    run = tmp_path / "experiment-4"
+    log = (run / "log.jsonl").read_text()
+    assert run_experiments(*arguments, resume=True)["experiment-4"]["status"] == "done"
+    assert (run / "log.jsonl").read_text() == log
+    assert is_finished(run)
