@@ -90,12 +90,6 @@ class Experiment:
             return substitute
         return self.config.model.pretrained
 
-    @property
-    def as_published(self) -> bool:
-        """Whether it repeats a defect of the report's labels."""
-        data = self.config.data
-        return data.labels == "linear" or data.corners == "background"
-
 
 @dataclass(frozen=True)
 class Scale:
