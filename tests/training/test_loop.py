@@ -173,6 +173,15 @@ def test_a_signal_saves_and_stops(tmp_path, settings, drawn, drawn_split, number
     assert [record["status"], *(r["status"] for r in record["earlier"])] == ["done", "interrupted"]
 
 
+@pytest.fixture
+def interruptible():
+    """Make SIGINT interrupt, as at a terminal; a job in the background starts with it ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 def test_a_second_signal_acts_at_once_unless_it_is_an_echo(monkeypatch):
     now = 100.0
     monkeypatch.setattr("spermseg.training.interruption.time.monotonic", lambda: now)
