@@ -5,7 +5,8 @@ import stat
 
 import pytest
 
-from spermseg.files import atomic_folder, atomic_path, write_json, write_text
+from spermseg.errors import DataError
+from spermseg.files import atomic_folder, atomic_path, read_log, write_json, write_text
 
 
 def test_a_file_appears_whole_and_readable_for_others(tmp_path):
@@ -56,3 +57,17 @@ def test_after_an_exception_the_folder_before_stands_and_a_full_disk_is_located(
     assert caught.value.filename == str(tmp_path / "step")
     assert [path.name for path in tmp_path.iterdir()] == ["step"]
     assert [path.name for path in (tmp_path / "step").iterdir()] == ["one"]
+
+
+def test_unfinished_last_line_is_not_read(tmp_path):
+    path = tmp_path / "log.jsonl"
+    path.write_text('{"kind": "step"}\n{"kind": "st')
+    assert read_log(path) == [{"kind": "step"}]
+    path.write_text('{"kind": "st\n{"kind": "step"}\n')
+    with pytest.raises(DataError, match=r"log\.jsonl: line 1 "):
+        read_log(path)
+
+
+def test_missing_log(tmp_path):
+    with pytest.raises(DataError, match="no such training log"):
+        read_log(tmp_path / "log.jsonl")

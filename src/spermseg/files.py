@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from spermseg.errors import UsageError
+from spermseg.errors import DataError, UsageError
 
 
 @contextmanager
@@ -135,3 +135,28 @@ def write_text(path: Path | str, text: str) -> None:
 def write_json(path: Path | str, value: Any) -> None:
     """Write `value` as indented JSON, whole or not at all; NaN and infinity are refused."""
     write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def read_log(path: Path | str) -> list[dict[str, Any]]:
+    """Read a training's ``log.jsonl``, one mapping a line.
+
+    A last line that a killed training left unfinished is not read.
+
+    Raises
+    ------
+    DataError
+        When the file is missing or a line is no JSON.
+    """
+    try:
+        lines = Path(path).read_text(encoding="utf-8").splitlines(keepends=True)
+    except FileNotFoundError:
+        raise DataError("no such training log", where=path) from None
+    entries = []
+    for number, line in enumerate(lines, 1):
+        try:
+            entries.append(json.loads(line))
+        except ValueError as error:
+            if number == len(lines) and not line.endswith("\n"):
+                break
+            raise DataError(f"line {number} is no JSON: {error}", where=path) from None
+    return entries

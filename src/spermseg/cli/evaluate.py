@@ -39,7 +39,7 @@ def command(
     from spermseg.cli.progress import progress_bar
     from spermseg.data.datasets import open_dataset
     from spermseg.evaluation import evaluate, select_pictures, write_evaluation_report
-    from spermseg.report.plots import read_log
+    from spermseg.files import read_log
     from spermseg.training.checkpoint import load_predictor
 
     predictor = load_predictor(run)

@@ -15,9 +15,9 @@ from spermseg.config import read_yaml
 from spermseg.experiments.augmented import LABELLINGS
 from spermseg.experiments.book import EVALUATION, read_book, variants_file
 from spermseg.experiments.catalog import EXPERIMENTS, Experiment, load_experiment
+from spermseg.files import read_log
 from spermseg.metrics.intervals import bootstrap_interval
 from spermseg.metrics.parts import class_scores, mean_score
-from spermseg.report.plots import read_log
 
 MEAN = "mean"
 """Name of the average over all parts but the background, beside the parts' own names."""

@@ -27,8 +27,8 @@ from spermseg.experiments.book import (
     variants_file,
 )
 from spermseg.experiments.catalog import Experiment, Scale
-from spermseg.files import write_json
-from spermseg.report.plots import read_log, write_curves
+from spermseg.files import read_log, write_json
+from spermseg.report.plots import write_curves
 
 logger = logging.getLogger(__name__)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -13,8 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from spermseg.errors import DataError
-from spermseg.files import write_text
+from spermseg.files import read_log, write_text
 from spermseg.report.colours import SERIES_COLOURS, colour_named
 
 if TYPE_CHECKING:
@@ -43,31 +41,6 @@ _STYLE = {
     "xtick.color": _INK,
     "ytick.color": _INK,
 }
-
-
-def read_log(path: Path | str) -> list[dict[str, Any]]:
-    """Read a training's ``log.jsonl``, one mapping a line.
-
-    A last line that a killed training left unfinished is not read.
-
-    Raises
-    ------
-    DataError
-        When the file is missing or a line is no JSON.
-    """
-    try:
-        lines = Path(path).read_text(encoding="utf-8").splitlines(keepends=True)
-    except FileNotFoundError:
-        raise DataError("no such training log", where=path) from None
-    entries = []
-    for number, line in enumerate(lines, 1):
-        try:
-            entries.append(json.loads(line))
-        except ValueError as error:
-            if number == len(lines) and not line.endswith("\n"):
-                break
-            raise DataError(f"line {number} is no JSON: {error}", where=path) from None
-    return entries
 
 
 def write_curves(log_path: Path, svg_path: Path) -> None:

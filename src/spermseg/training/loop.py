@@ -19,6 +19,7 @@ from spermseg.config import TrainingConfig
 from spermseg.data.datasets.base import LabelledDataset
 from spermseg.data.splits import Split
 from spermseg.errors import ConfigError, UsageError
+from spermseg.files import read_log
 from spermseg.inference.card import ModelCard, write_card
 from spermseg.structures import schema_named
 from spermseg.training.checkpoint import (
@@ -39,7 +40,6 @@ from spermseg.training.models import load_pretrained
 from spermseg.training.run_folder import (
     TrainingLog,
     open_run,
-    read_log,
     recorded_run,
     without_folders,
 )

@@ -21,7 +21,7 @@ from spermseg.config import TrainingConfig, read_yaml
 from spermseg.data.datasets.base import LabelledDataset
 from spermseg.data.splits import PARTS, Split, read_split, write_split
 from spermseg.errors import CheckpointError
-from spermseg.files import write_json, write_text
+from spermseg.files import read_log, write_json, write_text
 from spermseg.training.checkpoint import TrainingState, check_same_settings
 
 
@@ -128,12 +128,6 @@ class TrainingLog:
     def _write(self, line: Mapping[str, Any]) -> None:
         self._stream.write(json.dumps(line, allow_nan=False) + "\n")
         self._stream.flush()
-
-
-def read_log(path: Path) -> list[dict[str, Any]]:
-    """Read ``log.jsonl``; a last line that was cut off when the training was killed is left out."""
-    text = path.read_text(encoding="utf-8")
-    return [json.loads(line) for line in text[: text.rfind("\n") + 1].splitlines()]
 
 
 def _is_past(line: Mapping[str, Any], state: TrainingState) -> bool:
