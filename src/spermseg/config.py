@@ -97,6 +97,9 @@ class CropSettings(_Settings):
         Crops an epoch, drawn from all pictures alike.
     on_sperm : float
         Share of the crops that are centred near an annotated part; the others lie anywhere.
+    on_unannotated : float
+        Share of those that are centred near something stained that nobody annotated instead:
+        round cells, debris, tails cut off, which a network takes for sperm when it sees few.
     zoom : (float, float)
         Factor around the working scale.
     wide_zoom : (float, float)
@@ -110,6 +113,7 @@ class CropSettings(_Settings):
     size: int = Field(288, ge=32)
     per_epoch: int = Field(1000, ge=1)
     on_sperm: float = Field(0.75, ge=0, le=1)
+    on_unannotated: float = Field(0.0, ge=0, le=1)
     zoom: tuple[float, float] = (0.75, 1.35)
     wide_zoom: tuple[float, float] = (0.45, 2.2)
     wide_share: float = Field(0.2, ge=0, le=1)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy import ndimage
 from torch import Tensor
 from torch.nn import functional as F
 from torch.utils.data import Dataset
@@ -17,9 +18,15 @@ from spermseg.data.datasets.base import LabelledDataset
 from spermseg.data.preprocess import resize_image, to_uint8
 from spermseg.data.scale import head_lengths
 from spermseg.errors import DataError, SplitError
-from spermseg.structures import HEAD_PARTS, IGNORE_ID, LabelSchema
+from spermseg.structures import HEAD_PARTS, IGNORE_ID, LabelSchema, Part
 from spermseg.training.appearance import vary_appearance, white_of
 from spermseg.training.dataset import preprocessing_of
+
+_FEW = 4000
+"""So many pixels of a kind are kept of a picture, to lay crops on."""
+
+_RIM = 6
+"""Nearer than this to an annotated pixel, in pixels of the picture, nothing is unannotated."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +38,8 @@ class _Picture:
     white: Tensor
     sperm: NDArray[np.int32]
     """Some annotated pixels (n, 2), row and column."""
+    unannotated: NDArray[np.int32]
+    """Some pixels (n, 2) as dark as a part, of which none is annotated nearby."""
 
 
 class CropDataset(Dataset[tuple[Tensor, Tensor]]):
@@ -108,9 +117,10 @@ class CropDataset(Dataset[tuple[Tensor, Tensor]]):
         rng = np.random.default_rng(int(self._seeds[index]))
         picture = self._pictures[self._draws[index]]
         labels = picture.labels[rng.integers(len(picture.labels))]
-        points = crop_points(
-            labels.shape, picture.sperm, self.zoom, self.crops, rng, self.settings.margin
-        )
+        near = picture.sperm
+        if self.crops.on_unannotated and rng.random() < self.crops.on_unannotated:
+            near = picture.unannotated
+        points = crop_points(labels.shape, near, self.zoom, self.crops, rng, self.settings.margin)
         image = sample_image(picture.levels, points)
         image = vary_appearance(image, picture.white, self.crops.appearance, rng)
         if self.settings.margin:
@@ -146,7 +156,7 @@ def typical_head_length(dataset: LabelledDataset, ids: Sequence[str]) -> float:
 
 def crop_points(
     size: tuple[int, ...],
-    sperm: NDArray[np.int32],
+    near: NDArray[np.int32],
     zoom: float,
     settings: CropSettings,
     rng: np.random.Generator,
@@ -158,8 +168,9 @@ def crop_points(
     ----------
     size : (H, W)
         Of the picture.
-    sperm : (n, 2) int
-        Annotated pixels, row and column; may be empty.
+    near : (n, 2) int
+        Pixels, row and column, one of which `settings.on_sperm` of the crops lie near; may be
+        empty.
     zoom : float
         Pixels of the working scale to a pixel of the picture.
     settings : CropSettings
@@ -181,8 +192,8 @@ def crop_points(
     matrix = turn @ mirror @ np.diag([stretch / scale, 1 / (stretch * scale)])
 
     half = settings.size / (2 * scale)
-    if len(sperm) and rng.random() < settings.on_sperm:
-        centre = sperm[rng.integers(len(sperm))] + rng.uniform(-0.7, 0.7, 2) * half
+    if len(near) and rng.random() < settings.on_sperm:
+        centre = near[rng.integers(len(near))] + rng.uniform(-0.7, 0.7, 2) * half
     else:
         centre = rng.uniform((0, 0), size)
     # What lies outside the picture teaches nothing: stay inside as far as the crop fits.
@@ -244,6 +255,40 @@ def _inside(points: NDArray[np.float32], size: tuple[int, ...]) -> NDArray[np.bo
     return (rows >= 0) & (rows < size[0]) & (columns >= 0) & (columns < size[1])
 
 
+def unannotated_pixels(
+    image: NDArray[np.uint8], part_map: NDArray[np.uint8], white: NDArray[np.float32]
+) -> NDArray[np.int64]:
+    """Find what is stained like a sperm's part and annotated as none.
+
+    Parameters
+    ----------
+    image : (H, W, 3) uint8
+    part_map : (H, W) uint8
+        Part ids.
+    white : (3,) float32
+        Colour where there is no stain; see `white_of`.
+
+    Returns
+    -------
+    (n, 2) int
+        Row and column. Half of them are as dark as at least half the pixels of heads, the other
+        half as those of tails: head-like things are fewer than what looks like a tail. Pixels
+        within a few of an annotated one are its rim and left out.
+    """
+    density = -np.log(np.maximum(image, 1) / (255 * white)).mean(-1)
+    free = ndimage.distance_transform_cdt(part_map == 0) > _RIM
+    found = []
+    for parts in (HEAD_PARTS, (Part.TAIL,)):
+        inside = np.isin(part_map, parts)
+        if inside.any():
+            found.append(np.argwhere(free & (density >= np.median(density[inside]))))
+    few = min((len(pixels) for pixels in found if len(pixels)), default=0)
+    rng = np.random.default_rng(0)
+    return np.concatenate(
+        [np.zeros((0, 2), np.int64), *(rng.permutation(pixels)[:few] for pixels in found)]
+    )
+
+
 def _read(
     annotated: Sequence[LabelledDataset], sample_id: str, schema: LabelSchema, seed: int
 ) -> _Picture:
@@ -258,6 +303,10 @@ def _read(
         height, width = levels[-1].shape[:2]
         levels.append(np.array(resize_image(levels[-1], (height // 2, width // 2))))
     known = np.argwhere((labels[0] != 0) & (labels[0] != schema.ignore_id))
-    few = np.random.default_rng(seed).permutation(len(known))[:4000]
-    white = torch.from_numpy(white_of(image))
-    return _Picture(tuple(levels), labels, white, known[few].astype(np.int32))
+    white = white_of(image)
+    stained = unannotated_pixels(image, samples[0].part_map, white)
+    few = [
+        np.random.default_rng(seed).permutation(pixels)[:_FEW].astype(np.int32)
+        for pixels in (known, stained)
+    ]
+    return _Picture(tuple(levels), labels, torch.from_numpy(white), *few)
