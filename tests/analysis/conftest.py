@@ -1,10 +1,12 @@
-"""Sperm with known measurements."""
+"""Sperm with known measurements; drawn lines."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from itertools import pairwise
 
+import numpy as np
 import pytest
 
 from spermseg.structures import Morphometry
@@ -59,3 +61,20 @@ def _sperm(*flags: str, **changes: float) -> Morphometry:
 def sperm() -> Callable[..., Morphometry]:
     """`sperm(*flags, **changes)`: a normal sperm in pixels of 0.05 um, changed in micrometres."""
     return _sperm
+
+
+def _stroke(mask: np.ndarray, *points: tuple[float, float], width: float = 4) -> np.ndarray:
+    rows, columns = np.mgrid[: mask.shape[0], : mask.shape[1]].astype(float)
+    for (row0, column0), (row1, column1) in pairwise(points):
+        down, right = row1 - row0, column1 - column0
+        length = np.hypot(down, right)
+        along = np.clip(((rows - row0) * down + (columns - column0) * right) / length, 0, length)
+        nearest = (row0 + along * down / length, column0 + along * right / length)
+        mask |= np.hypot(rows - nearest[0], columns - nearest[1]) <= width / 2
+    return mask
+
+
+@pytest.fixture(scope="session")
+def stroke() -> Callable[..., np.ndarray]:
+    """`stroke(mask, *points, width)`: a line through points (row, column), drawn into a mask."""
+    return _stroke

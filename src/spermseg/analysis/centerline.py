@@ -9,9 +9,10 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from scipy.signal import savgol_filter
 
+from spermseg.analysis.assignment import trace_courses
 from spermseg.analysis.head_shape import HeadShape
+from spermseg.analysis.necks import find_necks
 from spermseg.analysis.skeleton import skeleton_graph
-from spermseg.analysis.tracing import find_necks, trace_courses
 from spermseg.structures import Part, SpermInstance
 
 Points = NDArray[np.float64]

@@ -11,9 +11,11 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from scipy.spatial import cKDTree
 
+from spermseg.analysis.assignment import trace_courses
 from spermseg.analysis.heads import separate_heads
+from spermseg.analysis.necks import find_necks
 from spermseg.analysis.skeleton import skeleton_graph
-from spermseg.analysis.tracing import Course, find_necks, trace_courses
+from spermseg.analysis.tracing import Course
 from spermseg.structures import HEAD_PARTS, Part, Segmentation, SpermInstance
 
 THIN_PARTS = (Part.MIDPIECE, Part.TAIL)

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 from scipy.spatial import cKDTree
 
+from spermseg.analysis.directions import angle_between, direction
 from spermseg.analysis.skeleton import SkeletonGraph, polyline_length
 
 Points = NDArray[np.float64]
@@ -36,10 +35,6 @@ class TracingSettings:
         Of a whole tail: ten head lengths are normal (WHO 2021), more is two tails.
     candidates : int
         Courses that are kept for every sperm while it is traced.
-    reach : float
-        A midpiece begins no further from its head than this.
-    least_midpiece : float
-        Share of midpiece around that place, at least.
     """
 
     arm: float = 0.3
@@ -49,8 +44,6 @@ class TracingSettings:
     turn_in_gap: float = 35.0
     longest: float = 16.0
     candidates: int = 8
-    reach: float = 0.35
-    least_midpiece: float = 0.1
 
 
 @dataclass(frozen=True)
@@ -226,195 +219,3 @@ class Tracer:
     def _far_node(self, branch: int, from_start: bool) -> int:
         entry = self.graph.branches[branch]
         return entry.end if from_start else entry.start
-
-
-def direction(points: Points, arm: float) -> Points | None:
-    """Give the unit vector in which a line (n, 2) leaves its first point.
-
-    Parameters
-    ----------
-    points : (n, 2) float
-    arm : float
-        Distance along the line after which the second point is taken, in pixels; the first tenth
-        of it is skipped, since skeletons are bent where they meet.
-
-    Returns
-    -------
-    (2,) float, or None for a line without length
-    """
-    # Of a long line its beginning says it all; steps along a skeleton are rarely below a pixel.
-    walked = _walked(points[: int(2 * arm) + 9])
-    if walked[-1] <= arm:
-        walked = _walked(points)
-    points = points[: len(walked)]
-    places = (min(0.1 * arm, walked[-1] / 2), min(arm, walked[-1]))
-    rows, columns = (np.interp(places, walked, points[:, axis]) for axis in (0, 1))
-    step = np.array([rows[1] - rows[0], columns[1] - columns[0]])
-    length = float(np.hypot(*step))
-    return step / length if length > 0 else None
-
-
-def _walked(points: Points) -> Points:
-    """Length of a line (n, 2) up to each of its points, (n,)."""
-    steps = points[1:] - points[:-1]
-    walked = np.zeros(len(points))
-    np.cumsum(np.hypot(steps[:, 0], steps[:, 1]), out=walked[1:])
-    return walked
-
-
-def angle_between(one: Points, other: Points) -> float:
-    """Angle between two vectors (2,), 0 ... 180 degrees."""
-    cross = one[0] * other[1] - one[1] * other[0]
-    return float(np.degrees(np.abs(np.arctan2(cross, one @ other))))
-
-
-@dataclass(frozen=True)
-class Neck:
-    """Where something may hang on a head.
-
-    Parameters
-    ----------
-    origin : (2,) float
-        A point of the head.
-    node : int
-        Node of the skeleton that is near the head.
-    cost : float
-        What its distance, and how little midpiece there is, speak against it.
-    """
-
-    origin: Points
-    node: int
-    cost: float
-
-
-def find_necks(
-    graph: SkeletonGraph,
-    midpiece: NDArray[np.bool_],
-    heads: NDArray[np.int32],
-    head_length: float,
-    settings: TracingSettings | None = None,
-) -> dict[int, list[Neck]]:
-    """Find where midpieces begin, by head.
-
-    Parameters
-    ----------
-    graph : SkeletonGraph
-        Of midpieces and tails.
-    midpiece : (H, W) bool
-    heads : (H, W) int
-        Numbers of the heads from 1.
-    head_length : float
-        Typical length in pixels.
-    settings : TracingSettings, optional
-
-    Returns
-    -------
-    dict of int to list of Neck
-        Heads without any are left out. A tail that only passes a head has no midpiece there.
-    """
-    settings = settings or TracingSettings()
-    if not len(graph.nodes) or not heads.any():
-        return {}
-    side = 2 * round(0.125 * head_length) + 1
-    around = ndimage.uniform_filter(midpiece.astype(np.float32), side)
-    distance, nearest = ndimage.distance_transform_edt(heads == 0, return_indices=True)
-    centres = ndimage.center_of_mass(heads > 0, heads, range(1, int(heads.max()) + 1))
-    necks: dict[int, list[Neck]] = {}
-    for node, place in enumerate(graph.nodes):
-        row, column = np.rint(place).astype(int)
-        away = float(distance[row, column]) / (settings.reach * head_length)
-        share = float(around[row, column])
-        if away > 1 or share < settings.least_midpiece:
-            continue
-        head = int(heads[tuple(nearest[:, row, column])])
-        outwards = place - np.array(centres[head - 1])
-        origin = place - outwards / max(float(np.hypot(*outwards)), 1e-6) * 0.3 * head_length
-        necks.setdefault(head, []).append(Neck(origin, node, away + 4 * max(0.0, 0.4 - share)))
-    return necks
-
-
-def trace_courses(
-    graph: SkeletonGraph,
-    necks: Mapping[int, Sequence[Neck]],
-    hidden: NDArray[np.bool_],
-    head_length: float,
-    settings: TracingSettings | None = None,
-) -> dict[int, Course]:
-    """Follow what hangs on every head, and settle who goes where.
-
-    Parameters
-    ----------
-    graph : SkeletonGraph
-    necks : mapping of int to sequence of Neck
-        By head; see `find_necks`.
-    hidden : (H, W) bool
-        Where a tail may pass unseen: under heads.
-    head_length : float
-        Typical length in pixels.
-    settings : TracingSettings, optional
-
-    Returns
-    -------
-    dict of int to Course
-        By head; heads whose necks lead nowhere are left out.
-    """
-    tracer = Tracer(graph, head_length, hidden, settings)
-    options: dict[int, list[Course]] = {}
-    for head, candidates in necks.items():
-        courses = [
-            replace(course, cost=course.cost + neck.cost)
-            for neck in candidates
-            for course in tracer.courses(neck.origin, neck.node)
-        ]
-        if courses:
-            options[head] = sorted(courses, key=lambda course: course.cost)
-    lengths = [branch.length / head_length for branch in graph.branches]
-    chosen = choose_courses(list(options.values()), lengths)
-    return {
-        head: courses[index] for (head, courses), index in zip(options.items(), chosen, strict=True)
-    }
-
-
-def choose_courses(
-    options: Sequence[Sequence[Course]],
-    lengths: Sequence[float],
-    *,
-    sharing: float = 1.0,
-    explaining: float = 0.3,
-) -> list[int]:
-    """Choose one course for every sperm so that together they explain the skeleton best.
-
-    Parameters
-    ----------
-    options : sequence of sequences of Course
-        For every sperm, the best first; none of them empty.
-    lengths : sequence of float
-        Of the branches, in head lengths.
-    sharing : float
-        What a head length of branch costs when a further sperm goes along it.
-    explaining : float
-        What a head length of branch that no other sperm goes along speaks for a course.
-
-    Returns
-    -------
-    list of int
-        Index of the course chosen for every sperm. Found by turns: each sperm takes what is best
-        given the others, until nothing changes.
-    """
-    chosen = [0] * len(options)
-    taken = Counter(branch for courses in options for branch in courses[0].branches)
-
-    def burden(course: Course) -> float:
-        shared = sum(lengths[b] for b in course.branches if taken[b])
-        alone = sum(lengths[b] for b in course.branches if not taken[b])
-        return course.cost + sharing * shared - explaining * alone
-
-    for _ in range(10):
-        before = list(chosen)
-        for sperm, courses in enumerate(options):
-            taken.subtract(courses[chosen[sperm]].branches)
-            chosen[sperm] = min(range(len(courses)), key=lambda i: burden(courses[i]))
-            taken.update(courses[chosen[sperm]].branches)
-        if chosen == before:
-            break
-    return chosen
