@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 from spermseg import __version__
 from spermseg.analysis.analysed_sperm import AnalysedSperm
 from spermseg.analysis.criteria import DEFAULT_CRITERIA, Criteria, load_criteria
+from spermseg.analysis.matching import match_sperm
+from spermseg.analysis.uncertainty import PLAIN, Seen, ViewCounts, compare_views
 from spermseg.analysis.verdicts import check_scale as check_measured_scale
 from spermseg.analysis.verdicts import judge
 from spermseg.data.images import read_sample
@@ -20,6 +22,7 @@ from spermseg.errors import DataError, UsageError
 from spermseg.inference.card import ModelCard
 from spermseg.inference.catalog import load_model
 from spermseg.inference.predictor import Predictor
+from spermseg.inference.views import segment_views
 from spermseg.result import AnalysisResult
 from spermseg.stages import stage
 from spermseg.structures import Sample, Segmentation
@@ -36,6 +39,7 @@ def analyze(
     head_length_px: float | None = None,
     page: int = 0,
     criteria: Criteria | str | Path = DEFAULT_CRITERIA,
+    uncertainty: bool = False,
     threads: int | None = None,
     predictor: Predictor | None = None,
 ) -> AnalysisResult:
@@ -57,6 +61,9 @@ def analyze(
         Page of a TIFF file, from 0.
     criteria : Criteria, str or Path
         By which sperm are judged: a name, or a YAML file; see `load_criteria`.
+    uncertainty : bool
+        Look at the picture in several views and say how far each sperm depends on them; see
+        `Uncertainty`. The result itself stays that of the picture as it is.
     threads : int, optional
         Threads of the network; None takes all physical cores.
     predictor : Predictor, optional
@@ -93,8 +100,11 @@ def analyze(
     predictor = predictor or cached_model(model, threads)
     segmentation = predictor.segment(sample)
     sperm = analyze_sperm(segmentation, criteria)
+    if segmentation.scale.um_per_px is not None:
+        check_measured_scale([one.morphometry for one in sperm], segmentation.scale.um_per_px)
     made_by = provenance(predictor.card) | {"criteria": criteria.name}
-    return AnalysisResult(sample, segmentation, made_by, sperm)
+    result = AnalysisResult(sample, segmentation, made_by, sperm)
+    return with_uncertainty(result, predictor, criteria) if uncertainty else result
 
 
 def analyze_sperm(segmentation: Segmentation, criteria: Criteria) -> tuple[AnalysedSperm, ...]:
@@ -109,11 +119,6 @@ def analyze_sperm(segmentation: Segmentation, criteria: Criteria) -> tuple[Analy
     -------
     tuple of AnalysedSperm
         As `separate_sperm` gives them: ids from 1, tails without a head last.
-
-    Raises
-    ------
-    UsageError
-        When heads of the length measured cannot be at the picture's pixel size.
     """
     if not segmentation.part_map.any():
         return ()
@@ -127,10 +132,38 @@ def analyze_sperm(segmentation: Segmentation, criteria: Criteria) -> tuple[Analy
         instances = separate_sperm(segmentation)
     with stage("measurements"):
         measured = measure_all(instances, head_length_px=scale.head_length_px, size=(height, width))
-        if scale.um_per_px is not None:
-            check_measured_scale(measured, scale.um_per_px)
         verdicts = [judge(one, criteria, scale.um_per_px) for one in measured]
     return tuple(map(AnalysedSperm, instances, measured, verdicts))
+
+
+def with_uncertainty(
+    result: AnalysisResult, predictor: Predictor, criteria: Criteria
+) -> AnalysisResult:
+    """Look at a picture in several views, and note at every sperm what depends on them.
+
+    Parameters
+    ----------
+    result : AnalysisResult
+        Of the picture as it is.
+    predictor : Predictor
+        The model that found it.
+    criteria : Criteria
+        Those of the result.
+    """
+    instances = [one.instance for one in result.sperm]
+    views = [ViewCounts.of(PLAIN, [one.verdict for one in result.sperm])]
+    seen: list[list[Seen | None]] = [[] for _ in result.sperm]
+    for view, segmentation in segment_views(predictor, result.sample, result.segmentation):
+        others = analyze_sperm(segmentation, criteria)
+        views.append(ViewCounts.of(view.name, [one.verdict for one in others]))
+        matches = match_sperm(instances, [one.instance for one in others])
+        for of_one, index in zip(seen, matches, strict=True):
+            of_one.append(None if index is None else others[index].seen)
+    sperm = tuple(
+        replace(one, uncertainty=compare_views(one.seen, of_one))
+        for one, of_one in zip(result.sperm, seen, strict=True)
+    )
+    return replace(result, sperm=sperm, views=tuple(views))
 
 
 @lru_cache(maxsize=2)

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spermseg.analysis.analysed_sperm import AnalysedSperm
+from spermseg.analysis.uncertainty import ViewCounts
 from spermseg.errors import DataError
 from spermseg.files import atomic_path
 from spermseg.report.overlays import analysis_overlay, encode
@@ -49,6 +50,8 @@ class AnalysisResult:
         What made it, JSON-ready: ``spermseg`` (version), ``model``, ``sha256``, ``criteria``.
     sperm : tuple of AnalysedSperm
         Ids from 1; tails without a head come last and do not count as sperm.
+    views : tuple of ViewCounts
+        What was counted in each view of the picture, where it was looked at in several.
 
     Raises
     ------
@@ -60,6 +63,7 @@ class AnalysisResult:
     segmentation: Segmentation
     provenance: Mapping[str, Any] = field(default_factory=dict)
     sperm: tuple[AnalysedSperm, ...] = ()
+    views: tuple[ViewCounts, ...] = ()
 
     def __post_init__(self) -> None:
         if self.part_map.shape != self.sample.size:
@@ -172,6 +176,7 @@ class AnalysisResult:
             "id": self.sample.id,
             "um_per_px": self.scale.um_per_px,
             "sperm": [one.to_dict(self.sample.size) for one in self.sperm],
+            **({"views": [asdict(view) for view in self.views]} if self.views else {}),
         }
 
     def to_dict(self) -> dict[str, Any]:
@@ -211,7 +216,7 @@ class AnalysisResult:
             warnings=tuple(value["warnings"]),
         )
         sperm = tuple(map(AnalysedSperm.from_dict, value["sperm"]))
-        return cls(sample, segmentation, value["provenance"], sperm)
+        return cls(sample, segmentation, value["provenance"], sperm, _views(value))
 
 
 def part_map_path(folder: Path | str, id: str) -> Path:
@@ -237,13 +242,26 @@ def read_sperm(path: Path) -> list[AnalysedSperm]:
     DataError
         When it is of another format.
     """
-    value = json.loads(path.read_text(encoding="utf-8"))
+    return [AnalysedSperm.from_dict(one) for one in _saved(path)["sperm"]]
+
+
+def read_views(path: Path) -> tuple[ViewCounts, ...]:
+    """Read what was counted in each view from the same file; empty where there was only one."""
+    return _views(_saved(path))
+
+
+def _views(value: Mapping[str, Any]) -> tuple[ViewCounts, ...]:
+    return tuple(ViewCounts(**view) for view in value.get("views", ()))
+
+
+def _saved(path: Path) -> dict[str, Any]:
+    value: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     if value["format_version"] != RESULT_FORMAT:
         raise DataError(
             f"sperm have format {value['format_version']}, this version reads {RESULT_FORMAT}",
             where=path,
         )
-    return [AnalysedSperm.from_dict(one) for one in value["sperm"]]
+    return value
 
 
 def _json(value: Mapping[str, Any]) -> bytes:

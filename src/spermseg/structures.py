@@ -385,6 +385,8 @@ class Segmentation:
         The model card's id.
     warnings : tuple of str
         What a reader of the result has to know, in words.
+    working_size : (h, w)
+        Size at which the network saw the picture; of a very large one fewer scores are kept.
 
     Raises
     ------
@@ -398,6 +400,7 @@ class Segmentation:
     scale: Scale
     card_id: str = ""
     warnings: tuple[str, ...] = ()
+    working_size: tuple[int, int] = (0, 0)
 
     def __post_init__(self) -> None:
         if self.scores.ndim != 3 or self.scores.shape[0] != self.schema.n_classes:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from spermseg.analysis.quantities import QUANTITIES, column
+from spermseg.analysis.uncertainty import Seen, Uncertainty
 from spermseg.analysis.verdicts import Failure, Skipped, Verdict
 from spermseg.data.masks import encode_region, rle_region
 from spermseg.data.preprocess import Size
@@ -44,11 +45,19 @@ class AnalysedSperm:
     instance : SpermInstance
     morphometry : Morphometry
     verdict : Verdict
+    uncertainty : Uncertainty, optional
+        Where the picture was looked at in several views.
     """
 
     instance: SpermInstance
     morphometry: Morphometry
     verdict: Verdict
+    uncertainty: Uncertainty | None = None
+
+    @property
+    def seen(self) -> Seen:
+        """What was measured and judged."""
+        return Seen(self.morphometry, self.verdict)
 
     @property
     def is_sperm(self) -> bool:
@@ -86,6 +95,8 @@ class AnalysedSperm:
     def row(self, um_per_px: float | None = None) -> dict[str, Any]:
         """Give its row of `COLUMNS`; None where something is not known.
 
+        Where its uncertainty is known, `UNCERTAINTY_COLUMNS` follow.
+
         Parameters
         ----------
         um_per_px : float, optional
@@ -116,7 +127,7 @@ class AnalysedSperm:
             row[column(name, False)] = _rounded(value)
             if quantity.needs_scale and um_per_px is not None:
                 row[column(name, True)] = _rounded(quantity.scaled(value, um_per_px))
-        return row
+        return row if self.uncertainty is None else row | self.uncertainty.row(um_per_px)
 
     def to_dict(self, size: Size) -> dict[str, Any]:
         """Give a JSON-ready mapping.
@@ -128,6 +139,7 @@ class AnalysedSperm:
         """
         one, line = self.instance, self.instance.centerline
         top, left = one.bbox[:2]
+        known = {} if self.uncertainty is None else {"uncertainty": self.uncertainty.to_dict()}
         return {
             "id": one.id,
             "bbox": list(one.bbox),
@@ -144,6 +156,7 @@ class AnalysedSperm:
             },
             "measurement_flags": sorted(self.morphometry.flags),
             "verdict": self.verdict.to_dict(),
+            **known,
         }
 
     @classmethod
@@ -169,7 +182,13 @@ class AnalysedSperm:
         )
         values = {name: math.nan if v is None else v for name, v in value["values"].items()}
         morphometry = Morphometry(value["id"], values, frozenset(value["measurement_flags"]))
-        return cls(instance, morphometry, _verdict(value["verdict"]))
+        uncertainty = value.get("uncertainty")
+        return cls(
+            instance,
+            morphometry,
+            _verdict(value["verdict"]),
+            None if uncertainty is None else Uncertainty.from_dict(uncertainty),
+        )
 
 
 def _verdict(value: Mapping[str, Any]) -> Verdict:

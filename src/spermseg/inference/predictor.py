@@ -47,7 +47,7 @@ class Predictor:
         self.card = card
 
     @stage("part map")
-    def segment(self, sample: Sample) -> Segmentation:
+    def segment(self, sample: Sample, *, working_size: Size | None = None) -> Segmentation:
         """Find the parts in a picture of any size and scale.
 
         A model with a working scale (`Preprocessing.head_length_px`) sees the picture at it: by the
@@ -58,6 +58,8 @@ class Predictor:
         Parameters
         ----------
         sample : Sample
+        working_size : (h, w), optional
+            Show the picture at this size to a model with a working scale, whatever its scale is.
 
         Returns
         -------
@@ -70,9 +72,10 @@ class Predictor:
         DataError
             When the scale given cannot be true.
         ModelError
-            When the network gives another shape than the card says, or numbers that are not finite.
+            When the network gives another shape than the card says, or numbers that are not finite;
+            when it has no working scale, but a working size is asked for.
         """
-        view = self._view(sample)
+        view = self._view(sample, working_size)
         ids = np.array(self.card.schema.ids, np.uint8)
         part_map = np.empty(sample.size, np.uint8)
         kept = _KeptScores(self.card.schema.n_classes, view.size)
@@ -80,7 +83,13 @@ class Predictor:
             paint_block(part_map, block, view.size, ids)
             kept.take(block)
         return Segmentation(
-            part_map, kept.scores, self.card.schema, view.scale, self.card.id, view.warnings
+            part_map,
+            kept.scores,
+            self.card.schema,
+            view.scale,
+            self.card.id,
+            view.warnings,
+            working_size=view.size,
         )
 
     def predict(self, sample: Sample) -> Prediction:
@@ -116,8 +125,12 @@ class Predictor:
         """
         return self._run(self.card.preprocessing.prepare_image(sample.image, sample.head_length_px))
 
-    def _view(self, sample: Sample) -> _View:
+    def _view(self, sample: Sample, working_size: Size | None = None) -> _View:
         preprocessing, scale = self.card.preprocessing, given_scale(sample)
+        if working_size is not None:
+            if preprocessing.head_length_px is None:
+                raise ModelError("the model has no working scale", where=self.card.id)
+            return _View(working_size, scale)
         if preprocessing.head_length_px is None:
             scores = preprocessing.uncrop(self.working_scores(sample), sample.size)
             return _View(_size_of(scores), scale, scores)
