@@ -11,12 +11,14 @@ from spermseg.config import AppearanceSettings, CropSettings, DataSettings
 from spermseg.data.preprocess import resize_image
 from spermseg.errors import DataError, SplitError
 from spermseg.structures import IGNORE_ID, SCHEMAS, LabelledSample
+from spermseg.training.appearance import white_of
 from spermseg.training.crops import (
     CropDataset,
     crop_points,
     sample_image,
     sample_labels,
     typical_head_length,
+    unannotated_pixels,
 )
 
 SCHEMA = SCHEMAS["sperm-parsing"]
@@ -189,3 +191,54 @@ def test_a_crop_reaches_no_further_out_than_the_margin():
         centre = points.mean((1, 2))
         assert (centre >= 32 - 16 - 0.51).all()
         assert (centre <= 300 - 32 + 16 - 0.49).all()
+
+
+def smear_with_debris():
+    """A head (grey 40) and a tail (150) that are annotated; a disc (30), a line (140) and haze
+    (215) that are not."""
+    image = np.full((200, 300, 3), 240, np.uint8)
+    part_map = np.zeros((200, 300), np.uint8)
+    image[20:60, 20:50], part_map[20:60, 20:50] = 40, NUCLEUS
+    image[60:180, 33:36], part_map[60:180, 33:36] = 150, 3
+    rows, columns = np.mgrid[:200, :300]
+    disc = np.hypot(rows - 60, columns - 200) <= 10
+    line = (rows >= 150) & (rows < 153) & (columns >= 120) & (columns < 280)
+    image[disc], image[line] = 30, 140
+    image[100:120, 120:140] = 215
+    return image, part_map, disc, line
+
+
+def test_unannotated_things_as_dark_as_heads_and_tails_are_found():
+    image, part_map, disc, line = smear_with_debris()
+    found = unannotated_pixels(image, part_map, white_of(image))
+    rows, columns = found.T
+    of_disc, of_line = disc[rows, columns], line[rows, columns]
+    assert (of_disc | of_line).all()
+    # As many as dark as a head, all of the disc, as of those as dark as a tail, of both.
+    assert len(found) == 2 * disc.sum()
+    assert of_disc.sum() > of_line.sum() > 0
+
+
+def test_the_rim_of_an_annotation_is_not_unannotated():
+    image, part_map, _, _ = smear_with_debris()
+    image[60:66, 20:50] = 20
+    found = unannotated_pixels(image, part_map, white_of(image))
+    assert not ((found[:, 0] < 70) & (found[:, 1] < 60)).any()
+
+
+def test_crops_lie_on_unannotated_things_when_asked():
+    image, part_map, *_ = smear_with_debris()
+
+    class Smears(Discs):
+        def with_annotation_set(self, number):
+            return self
+
+        def load(self, sample_id):
+            return LabelledSample(sample_id, image, part_map=part_map)
+
+    def shares(**crops):
+        dataset = make(Smears(), on_sperm=1, per_epoch=40, zoom=(1, 1), wide_share=0, **crops)
+        dark = [(image[0].numpy() < 0.25)[target.numpy() == 0].any() for image, target in dataset]
+        return np.mean(dark)
+
+    assert shares(on_unannotated=1.0) > 0.6 > 0.4 > shares(on_unannotated=0.0)

@@ -14,11 +14,12 @@ from spermseg.data.preprocess import Box, Size, resize_image, resize_scores
 from spermseg.data.scale import HEAD_LENGTH_UM
 from spermseg.errors import DataError, ModelError
 from spermseg.inference.card import ModelCard
-from spermseg.inference.part_map import highest, paint_block
+from spermseg.inference.part_map import paint_block
 from spermseg.inference.scale import USUAL_RATIO, estimate_head_length
+from spermseg.inference.specks import clear_specks
 from spermseg.inference.tiling import STRIDE, Block, Span, score_blocks
 from spermseg.stages import stage
-from spermseg.structures import HEAD_PARTS, Prediction, Sample, Scale, Segmentation
+from spermseg.structures import Part, Prediction, Sample, Scale, Segmentation
 
 Backend = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 """Takes pictures (1, 3, h, w), gives logits (1, C, h, w)."""
@@ -53,7 +54,8 @@ class Predictor:
         A model with a working scale (`Preprocessing.head_length_px`) sees the picture at it: by the
         head length given, by the pixel size, or by what is estimated from the picture itself. Large
         pictures are run in overlapping tiles; memory then hardly depends on the picture's size
-        beyond the picture, its part map and the scores that are kept.
+        beyond the picture, its part map and the scores that are kept. Where the scale is known,
+        regions too small to be anything of a sperm are background (`clear_specks`).
 
         Parameters
         ----------
@@ -82,6 +84,9 @@ class Predictor:
         for block in self._blocks(sample, view):
             paint_block(part_map, block, view.size, ids)
             kept.take(block)
+        if view.scale.head_length_px is not None:
+            background = self.card.schema.ids.index(Part.BACKGROUND)
+            clear_specks(part_map, kept.scores, view.scale.head_length_px, background)
         return Segmentation(
             part_map,
             kept.scores,
@@ -104,7 +109,7 @@ class Predictor:
         Prediction
             Scores (C, H, W) at the picture's own size; background with certainty where a centre
             crop hides the picture from the network, see `Preprocessing.visible`. Its part map is
-            that of `segment`, up to rounding.
+            that of `segment`, up to rounding, with small regions left in.
 
         Raises
         ------
@@ -141,18 +146,16 @@ class Predictor:
     @stage("scale")
     def _estimated_view(self, sample: Sample, working_length: float) -> _View:
         seen: dict[float, NDArray[np.float32]] = {}
-        heads = np.isin(self.card.schema.ids, HEAD_PARTS)
 
-        def look_for(box: Box, assumed: float) -> NDArray[np.bool_]:
+        def look_for(box: Box, assumed: float) -> NDArray[np.float32]:
             extent = (round(box[2] - box[0]), round(box[3] - box[1]))
             size = self.card.preprocessing.working_size(extent, assumed)
             scores = self._score_part(sample.image, size, box)
             if extent == sample.size:
                 seen[assumed] = scores
-            mask: NDArray[np.bool_] = heads[highest(scores)]
-            return mask
+            return scores
 
-        found = estimate_head_length(sample.image, look_for, working_length)
+        found = estimate_head_length(sample.image, look_for, self.card.schema, working_length)
         if found is None:
             assumed = USUAL_RATIO * working_length
             scale = Scale("unknown")
