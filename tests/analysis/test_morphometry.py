@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.signal import savgol_filter
 from scipy.special import ellipe
 
-from spermseg.analysis.centerline import smooth_line
+from spermseg.analysis.centerline import even_line, smooth_line
 from spermseg.analysis.flagellum_shape import largest_bend, width_profile
 from spermseg.analysis.head_shape import head_shape, outline_values
 from spermseg.analysis.morphometry import in_units, measure, measure_all
@@ -253,6 +254,15 @@ def test_a_smoothed_chain_of_pixels_is_as_long_as_the_sine_it_stands_for(amplitu
     smooth = smooth_line(chain, 0.35 * LENGTH)
     assert polyline_length(chain) > 1.04 * polyline_length(exact)
     assert polyline_length(smooth) == pytest.approx(polyline_length(exact), rel=0.015)
+
+
+@pytest.mark.parametrize("length", [6, 11, 32, 33, 200])
+def test_smoothing_is_that_of_savitzky_and_golay(length):
+    line = np.random.default_rng(length).uniform(0, 3, (length, 2)).cumsum(0)
+    even, _ = even_line(line)
+    window = min(33, len(even) - 1 + len(even) % 2)
+    expected = savgol_filter(even, window, 3, axis=0, mode="interp")
+    np.testing.assert_allclose(smooth_line(line, 32), expected, atol=1e-9)
 
 
 @pytest.mark.parametrize("degrees", [4, 17, 40, 80])

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
-from scipy.signal import savgol_filter
 
 from spermseg.analysis.assignment import trace_courses
 from spermseg.analysis.head_shape import HeadShape
@@ -120,10 +120,11 @@ def _traced(instance: SpermInstance, head: Mask, head_length: float) -> Points |
     thin = (_mask(instance, Part.MIDPIECE) | _mask(instance, Part.TAIL)) & ~head
     if not thin.any() or not head.any():
         return None
-    reach = round(_NECK * head_length)
-    near = ndimage.distance_transform_edt(~head) <= reach
     graph = skeleton_graph(
-        thin, shortest_spur=_SPUR * head_length, kept=near, merge=_MERGE * head_length
+        thin,
+        shortest_spur=_SPUR * head_length,
+        kept=_within(head, round(_NECK * head_length)),
+        merge=_MERGE * head_length,
     )
     # Without a midpiece, whatever begins at the head will do.
     midpiece = _mask(instance, Part.MIDPIECE)
@@ -131,6 +132,17 @@ def _traced(instance: SpermInstance, head: Mask, head_length: float) -> Points |
     necks = find_necks(graph, midpiece, head.astype(np.int32), head_length)
     courses = trace_courses(graph, necks, head, head_length)
     return courses[1].points[1:] + instance.bbox[:2] if 1 in courses else None
+
+
+def _within(mask: Mask, reach: int) -> Mask:
+    """Mark what lies within reach of a mask, at no cost for what is far away."""
+    near = np.zeros_like(mask)
+    window = tuple(
+        slice(max(0, lines[0] - reach), lines[-1] + reach + 1)
+        for lines in (np.flatnonzero(mask.any(axis)) for axis in (1, 0))
+    )
+    near[window] = ndimage.distance_transform_edt(~mask[window]) <= reach
+    return near
 
 
 def even_line(line: Points) -> tuple[Points, float]:
@@ -164,8 +176,23 @@ def smooth_line(line: Points, stretch: float) -> Points:
     window = min(2 * max(2, round(stretch / 2)) + 1, len(even) - 1 + len(even) % 2)
     if window < 5:
         return even
-    smooth: Points = savgol_filter(even, window, 3, axis=0, mode="interp")
+    fit, half = _cubic_fit(window), window // 2
+    middle = [np.correlate(places, fit[half], "valid") for places in even.T]
+    ends = fit[:half] @ even[:window], fit[half + 1 :] @ even[-window:]
+    smooth: Points = np.concatenate([ends[0], np.stack(middle, axis=1), ends[1]])
     return smooth
+
+
+@lru_cache(maxsize=64)
+def _cubic_fit(window: int) -> NDArray[np.float64]:
+    """Give the matrix that turns so many values into those of the cubic fitted to them.
+
+    Here and not by scipy.signal, which takes longer to load than a picture to analyse.
+    """
+    powers = np.vander(np.linspace(-1, 1, window), 4)
+    basis = np.linalg.qr(powers)[0]
+    fit: NDArray[np.float64] = basis @ basis.T
+    return fit
 
 
 def _from_head(line: Points, head: HeadShape, head_length: float) -> Points:
@@ -207,10 +234,10 @@ def _ray(line: Points, head_length: float, reach: float) -> Points:
 
 def _at(mask: Mask, points: Points) -> Mask:
     """Look points (n, 2) up in a mask; False outside of it."""
-    places = np.rint(points).astype(int)
-    inside = ((places >= 0) & (places < mask.shape)).all(1)
+    rows, columns = np.rint(points.T).astype(int)
+    inside = (rows >= 0) & (rows < mask.shape[0]) & (columns >= 0) & (columns < mask.shape[1])
     found: Mask = np.zeros(len(points), bool)
-    found[inside] = mask[tuple(places[inside].T)]
+    found[inside] = mask[rows[inside], columns[inside]]
     return found
 
 

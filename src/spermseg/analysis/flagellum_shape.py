@@ -69,16 +69,27 @@ def width_profile(
     tangents = np.gradient(points, axis=0)[::every]
     lengths = np.maximum(np.hypot(*tangents.T), 1e-9)
     across = np.stack([-tangents[:, 1], tangents[:, 0]], axis=1) / lengths[:, None]
+    middles = points[::every] - corner
+    # Few places are a third as wide as they may be: these alone are looked at further out.
+    widths, goes_on = _widths(mask, middles, across, max(1, half // 3))
+    if goes_on.any():
+        widths[goes_on], _ = _widths(mask, middles[goes_on], across[goes_on], half)
+    return widths
+
+
+def _widths(mask: Mask, middles: Points, across: Points, half: int) -> tuple[Points, Mask]:
+    """Give widths (m,) up to `half` pixels to each side of a line, and which go on beyond that."""
     offsets = np.arange(-half, half + 1)
-    places = points[::every, None] - corner + offsets[None, :, None] * across[:, None]
+    places = middles[:, None] + offsets[None, :, None] * across[:, None]
     inside = ndimage.map_coordinates(
-        mask.astype(np.float32), places.reshape(-1, 2).T, order=1, prefilter=False
+        mask, places.reshape(-1, 2).T, np.float64, order=1, prefilter=False
     ).reshape(places.shape[:2])
     apart = inside < 0.01
     left = np.logical_or.accumulate(apart[:, half::-1], axis=1)[:, ::-1]
     right = np.logical_or.accumulate(apart[:, half + 1 :], axis=1) | apart[:, [half]]
     widths: Points = np.where(np.concatenate([left, right], axis=1), 0, inside).sum(1)
-    return np.where(inside[:, half] < 0.5, 0.0, widths)
+    goes_on: Mask = ~(left[:, 0] & right[:, -1])
+    return np.where(inside[:, half] < 0.5, 0.0, widths), goes_on
 
 
 def midpiece_values(
@@ -90,10 +101,10 @@ def midpiece_values(
     seen = widths[widths > 0]
     if not len(seen):
         return {}
-    bulge = np.maximum(0, widths - _BULGE * np.percentile(seen, 25)).sum()
+    bulge = np.maximum(0, widths - _BULGE * _quantile(seen, 0.25)).sum()
     return {
         "midpiece_length": (len(points) - 1) * flagellum.step,
-        "midpiece_width": float(np.median(seen)),
+        "midpiece_width": _quantile(seen, 0.5),
         "droplet_area": float(bulge) * _EVERY * flagellum.step,
     }
 
@@ -139,19 +150,21 @@ def tail_values(
         return {}
     thirds = zip(("front", "middle", "rear"), np.array_split(widths, 3), strict=True)
     values = {
-        "tail_width": float(np.median(seen)),
+        "tail_width": _quantile(seen, 0.5),
         **{
-            f"tail_width_{name}": float(np.median(part[part > 0]))
+            f"tail_width_{name}": _quantile(part[part > 0], 0.5)
             for name, part in thirds
             if (part > 0).any()
         },
     }
-    unwound = float(mask.sum()) / min(widest, float(np.percentile(seen, 25)))
+    area = float(np.count_nonzero(mask))
+    unwound = area / min(widest, _quantile(seen, 0.25))
     length = (len(points) - 1) * step
-    radii = _radii(mask)
-    if unwound > _WOUND[0] * length and unwound > _WOUND[1] * 2 * radii.max():
-        return _wound_up(unwound, float(radii.mean()), head_length)
-    if mask.sum() > _UNEXPLAINED * widths.sum() * _EVERY * step:
+    if unwound > _WOUND[0] * length:
+        radii = _radii(mask)
+        if unwound > _WOUND[1] * 2 * radii.max():
+            return _wound_up(unwound, float(radii.mean()), head_length)
+    if area > _UNEXPLAINED * widths.sum() * _EVERY * step:
         return values
     turned = headings(points, _TANGENT * head_length / step)
     return values | {
@@ -162,6 +175,15 @@ def tail_values(
         ),
         "tail_coiling": float(np.ptp(turned)) / (2 * math.pi) if len(turned) else math.nan,
     }
+
+
+def _quantile(values: Points, share: float) -> float:
+    """Give a quantile as numpy does, at a tenth of its cost for a few hundred values."""
+    ordered = np.sort(values)
+    place = share * (len(ordered) - 1)
+    low = int(place)
+    high = min(low + 1, len(ordered) - 1)
+    return float(ordered[low] + (place - low) * (ordered[high] - ordered[low]))
 
 
 def _radii(mask: Mask) -> Points:

@@ -10,22 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 from scipy.spatial import ConvexHull, QhullError
-from skimage.measure import find_contours
 
+from spermseg.analysis.outline import smooth_outline
 from spermseg.structures import HEAD_PARTS, Part, SpermInstance
 
 Points = NDArray[np.float64]
 Mask = NDArray[np.bool_]
-
-_HARMONICS = 12
-"""Of the outline, at most: what is finer than a twelfth of the perimeter is the staircase of
-pixels or the annotator's hand. With 12, exact ellipses as large as heads have their length, width
-and perimeter within 0.1 % on average."""
-
-_PIXELS_A_HARMONIC = 8
-"""In small pictures fewer: the staircase of pixels has wavelengths of several pixels."""
-
-_OUTLINE_POINTS = 256
 
 _SMALLEST = 0.0015
 """Share of the head's area below which a region is no vacuole but a few stray pixels."""
@@ -55,27 +45,8 @@ class HeadShape:
 
     @cached_property
     def outline(self) -> Points:
-        """Row and column (n, 2) of points on the outline, evenly spaced, in the picture.
-
-        The pixels' outline, halfway between those inside and outside, made smooth by keeping the
-        lowest harmonics of its Fourier series. That neither shrinks nor grows it, as blurring or
-        counting pixel edges would.
-
-        References
-        ----------
-        Kuhl & Giardina, Comput. Graph. Image Process. 18 (1982) 236-258; for sperm heads
-        Ostermeier et al., J. Androl. 22 (2001) 584-594.
-        """
-        contours = find_contours(np.pad(self.mask, 1).astype(np.float32), 0.5)
-        longest = max(contours, key=len) - 1 + self.corner
-        walked = np.r_[0, np.hypot(*np.diff(longest, axis=0).T).cumsum()]
-        places = np.arange(_OUTLINE_POINTS) * walked[-1] / _OUTLINE_POINTS
-        rows, columns = (np.interp(places, walked, longest[:, axis]) for axis in (0, 1))
-        kept = int(np.clip(walked[-1] / _PIXELS_A_HARMONIC, 4, _HARMONICS))
-        spectrum = np.fft.fft(rows + 1j * columns)
-        spectrum[kept + 1 : -kept] = 0
-        smooth = np.fft.ifft(spectrum)
-        return np.stack([smooth.real, smooth.imag], axis=1)
+        """Row and column (n, 2) of points on the outline in the picture, see `smooth_outline`."""
+        return smooth_outline(self.mask) + self.corner
 
     @cached_property
     def _pixels(self) -> Points:
@@ -128,7 +99,7 @@ class HeadShape:
         across = _across(self.axis)
         offsets = self._pixels - self.centre
         mirrored = self._pixels - 2 * np.outer(offsets @ across, across) - self.corner
-        shared = ndimage.map_coordinates(self.mask.astype(np.float32), mirrored.T, order=1).mean()
+        shared = ndimage.map_coordinates(self.mask, mirrored.T, np.float32, order=1).mean()
         return float(shared / (2 - shared))
 
     def off_axis(self, point: Points) -> float:
@@ -166,11 +137,11 @@ def head_shape(instance: SpermInstance) -> HeadShape | None:
     whole = np.logical_or.reduce(masks)
     # Room for closing, and for the outline.
     (rows, columns), margin = _window(whole), 3
-    head = np.pad(whole[rows, columns], margin)
-    head = ndimage.binary_closing(head, iterations=2) | head
+    head = _closed(np.pad(whole[rows, columns], margin))
     if Part.MIDPIECE in instance.masks:
         head |= _within_hull(np.pad(instance.masks[Part.MIDPIECE][rows, columns], margin), head)
-    head = ndimage.binary_fill_holes(head)
+    outside, _ = ndimage.label(~head)
+    head = outside != outside[0, 0]
     labels, n = ndimage.label(head)
     if n > 1:
         head = labels == np.bincount(labels.ravel())[1:].argmax() + 1
@@ -183,15 +154,32 @@ def _window(mask: Mask) -> tuple[slice, slice]:
     return slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
 
 
+def _closed(mask: Mask) -> Mask:
+    """Close gaps of up to 4 pixels; a mask has nothing within 3 pixels of its border."""
+    return ~_grown(_grown(~_grown(_grown(mask))))
+
+
+def _grown(mask: Mask) -> Mask:
+    """Grow by one pixel up, down and to the sides."""
+    grown = mask.copy()
+    grown[1:] |= mask[:-1]
+    grown[:-1] |= mask[1:]
+    grown[:, 1:] |= mask[:, :-1]
+    grown[:, :-1] |= mask[:, 1:]
+    return grown
+
+
 def _within_hull(midpiece: Mask, head: Mask) -> Mask:
     """Give the pixels of a midpiece inside the convex hull of the head."""
     inside = np.zeros_like(head)
     candidates = np.argwhere(midpiece & ~head)
-    rim = np.argwhere(head & ~ndimage.binary_erosion(head))
-    if not len(candidates) or len(rim) < 3:
+    if not len(candidates):
         return inside
+    # The ends of its rows have the same hull as all of the head.
+    rows = np.flatnonzero(head.any(1))
+    ends = head[rows].argmax(1), head.shape[1] - 1 - head[rows, ::-1].argmax(1)
     try:
-        sides = ConvexHull(rim).equations
+        sides = ConvexHull(np.stack([np.tile(rows, 2), np.concatenate(ends)], axis=1)).equations
     except QhullError:  # All pixels on one line: nothing lies within it.
         return inside
     within = candidates[(candidates @ sides[:, :2].T + sides[:, 2] <= 1e-9).all(1)]
@@ -235,9 +223,10 @@ def content_values(instance: SpermInstance, head: HeadShape) -> dict[str, float]
         masks.get(part, none) for part in (Part.ACROSOME, Part.NUCLEUS, Part.VACUOLE)
     )
     areas, behind = _vacuoles(vacuole, acrosome, nucleus, _SMALLEST * area)
+    acrosome_area = float(np.count_nonzero(acrosome))
     return {
-        "acrosome_area": float(acrosome.sum()),
-        "acrosome_fraction": float(acrosome.sum()) / area,
+        "acrosome_area": acrosome_area,
+        "acrosome_fraction": acrosome_area / area,
         "vacuole_count": float(len(areas)),
         "vacuole_fraction": sum(areas) / area,
         "vacuole_largest_fraction": max(areas, default=0) / area,

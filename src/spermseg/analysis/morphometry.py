@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from spermseg.analysis.centerline import Flagellum, flagellum_of
 from spermseg.analysis.flagellum_shape import midpiece_values, tail_values, without_specks
@@ -33,9 +34,9 @@ def measure_all(
     size: tuple[int, int] | None = None,
 ) -> tuple[Morphometry, ...]:
     """Measure all sperm of a picture, each with the others in view: see `measure`."""
+    others = Neighbours(instances)
     return tuple(
-        measure(one, head_length_px=head_length_px, size=size, others=instances)
-        for one in instances
+        measure(one, head_length_px=head_length_px, size=size, others=others) for one in instances
     )
 
 
@@ -44,7 +45,7 @@ def measure(
     *,
     head_length_px: float | None = None,
     size: tuple[int, int] | None = None,
-    others: Sequence[SpermInstance] = (),
+    others: Neighbours | None = None,
 ) -> Morphometry:
     """Measure one sperm.
 
@@ -56,8 +57,8 @@ def measure(
         the sperm's own head.
     size : (height, width), optional
         Of the picture. Without it, every part of a sperm that the border cuts counts as cut.
-    others : sequence of SpermInstance
-        Of the same picture, this one or not: a tail whose tip lies at one of them may go on unseen.
+    others : Neighbours, optional
+        All sperm of the picture: a tail whose tip lies at another one may go on unseen.
 
     Returns
     -------
@@ -80,13 +81,45 @@ def measure(
     flagellum = flagellum_of(instance, head, head_length)
     if flagellum is not None:
         values |= _along(flagellum, instance, head, head_length)
-        if _ends_at_another(flagellum, instance, others, head_length):
+        tip, near = flagellum.points[-1], _NEAR * head_length
+        if Part.TAIL in instance.masks and others and others.reach(tip, near, but=instance.id):
             flags.add("tail_incomplete")
     if Part.TAIL in instance.masks and math.isnan(values["tail_length"]):
         flags.add("tail_incomplete")
     if TOUCHING in instance.flags:
         flags.add("uncertain")
     return Morphometry(instance.id, _known(values, flags, cut_parts), frozenset(flags))
+
+
+class Neighbours:
+    """All sperm of a picture, to be asked whether one of them lies at a place.
+
+    Parameters
+    ----------
+    instances : sequence of SpermInstance
+    """
+
+    def __init__(self, instances: Sequence[SpermInstance]):
+        self._instances = instances
+        boxes = np.array([one.bbox for one in instances], float).reshape(-1, 4)
+        self._low, self._high = boxes[:, :2], boxes[:, 2:]
+
+    def reach(self, point: NDArray[np.float64], distance: float, *, but: int) -> bool:
+        """Tell whether a pixel of a sperm, but of the one of that id, lies near a point (2,)."""
+        near = ((self._low <= point + distance) & (self._high >= point - distance)).all(1)
+        for index in np.flatnonzero(near).tolist():
+            other = self._instances[index]
+            if other.id == but:
+                continue
+            low = self._low[index]
+            row0, column0 = np.maximum(0, np.floor(point - distance - low)).astype(int)
+            row1, column1 = np.maximum(0, np.ceil(point + distance - low)).astype(int) + 1
+            origin = np.array([row0, column0]) + low - point
+            for mask in other.masks.values():
+                pixels = np.argwhere(mask[row0:row1, column0:column1]) + origin
+                if len(pixels) and float(np.hypot(*pixels.T).min()) <= distance:
+                    return True
+        return False
 
 
 _ABSENT = {"no_midpiece": Part.MIDPIECE, "no_tail": Part.TAIL}
@@ -153,29 +186,6 @@ def _along(
         tail = instance.masks[Part.TAIL]
         values |= tail_values(flagellum, tail, corner, head_length, widest=widest)
     return values
-
-
-def _ends_at_another(
-    flagellum: Flagellum,
-    instance: SpermInstance,
-    others: Sequence[SpermInstance],
-    head_length: float,
-) -> bool:
-    if Part.TAIL not in instance.masks:
-        return False
-    tip, reach = flagellum.points[-1], _NEAR * head_length
-    for other in others:
-        low, high = np.array(other.bbox[:2]), np.array(other.bbox[2:])
-        if other.id == instance.id or (tip < low - reach).any() or (tip > high + reach).any():
-            continue
-        row0, column0 = np.maximum(0, np.floor(tip - reach - low)).astype(int)
-        row1, column1 = np.maximum(0, np.ceil(tip + reach - low)).astype(int) + 1
-        origin = np.array([row0, column0]) + low - tip
-        for mask in other.masks.values():
-            near = np.argwhere(mask[row0:row1, column0:column1]) + origin
-            if len(near) and float(np.hypot(*near.T).min()) <= reach:
-                return True
-    return False
 
 
 def _known(
