@@ -1,11 +1,13 @@
 """How far measurements are from the truth: bias and limits of agreement of each.
 
-    python benchmarks/measurement_error.py [-o RESULT.json] [-n 10] [--model MODEL] [--data PATH]
+    python benchmarks/measurement_error.py [-o RESULT.json] [-n 10] [--model MODEL]
+        [--data PATH [--split SPLIT.json --part test]]
 
 Synthetic smears, whose truth is known from their geometry, are measured on their true masks (the
 centre lines are found in the masks, not taken from the truth), and with --model also on what the
 model predicts. With --data, in the layout of Sperm Parsing, one annotation set is compared with
-another, and with --model predictions with the first set. Sperm are paired by the largest overlap of
+another, and with --model predictions with the first set, on the pictures of one part of a split:
+a model is judged on what it was not trained on. Sperm are paired by the largest overlap of
 their heads. Beside the JSON, a table in Markdown is written.
 """
 
@@ -29,6 +31,7 @@ from spermseg.analysis.instances import separate_sperm
 from spermseg.analysis.morphometry import measure_all
 from spermseg.analysis.quantities import QUANTITIES
 from spermseg.data.datasets import open_dataset
+from spermseg.data.splits import read_split
 from spermseg.data.synthetic import PRESETS, Preset, SpermTruth, synthesize_sample
 from spermseg.data.synthetic.distributions import Normal
 from spermseg.files import write_json, write_text
@@ -187,12 +190,12 @@ def predicted(predictor: Any, sample: Any) -> tuple[Any, Any]:
     return found, measure_all(found, head_length_px=head_length, size=sample.size)
 
 
-def real(path: Path, n: int, predictor: Any) -> list[Pairs]:
-    """Every n-th picture, so that all acquisition days take part."""
+def real(path: Path, split: Path | None, part: str, n: int, predictor: Any) -> list[Pairs]:
+    """`n` pictures, evenly over the list, so that all acquisition days take part."""
     sets = [open_dataset(path, annotation_set=number) for number in (1, 2, 3)]
     people = Pairs("real, one annotator against another")
     model = Pairs("real, predicted against annotator 1")
-    ids = sets[0].ids
+    ids = sets[0].ids if split is None else read_split(split, sets[0]).part(part)
     for sample_id in ids[:: max(1, len(ids) // n)][:n]:
         samples = [one.load(sample_id) for one in sets]
         size = samples[0].size
@@ -236,6 +239,8 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=11)
     parser.add_argument("--model", help="name or folder of a model")
     parser.add_argument("--data", type=Path, help="folder in the layout of Sperm Parsing")
+    parser.add_argument("--split", type=Path, help="a split of --data; without, all its pictures")
+    parser.add_argument("--part", default="test", help="part of the split")
     parser.add_argument("--no-synthetic", action="store_true")
     arguments = parser.parse_args()
     predictor = None
@@ -247,7 +252,8 @@ def main() -> None:
     tables = [] if arguments.no_synthetic else synthetic(arguments.n, arguments.seed, predictor)
     results = {table.title: table.rows(symmetric=False) for table in tables}
     if arguments.data is not None:
-        for table in real(arguments.data, arguments.n, predictor):
+        pictures = (arguments.data, arguments.split, arguments.part, arguments.n)
+        for table in real(*pictures, predictor):
             results[table.title] = table.rows(symmetric=True)
     text = "\n".join(markdown(title, rows) for title, rows in results.items())
     print(text)
@@ -258,6 +264,7 @@ def main() -> None:
         "versions": {name: version(name) for name in packages},
         "model": arguments.model,
         "pictures": arguments.n,
+        "part": arguments.part if arguments.split else None,
         "seed": arguments.seed,
         "seconds": time.process_time() - start,
         "results": results,
