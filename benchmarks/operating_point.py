@@ -2,8 +2,9 @@
 
 python benchmarks/operating_point.py MODEL PATH --split SPLIT --name tail --offsets 0 0.2 0.4
 
-Small regions are cleared as in an analysis; --least-area tries another limit. Chooses on validation pictures, never on those that a figure is quoted of. The value chosen goes
-into `spermseg export onnx RUN -o OUT --logit-offset tail=VALUE`.
+Small regions are cleared as in an analysis; --least-area tries another limit. Chooses on validation
+pictures, never on those that a figure is quoted of. The value chosen goes into
+`spermseg export onnx RUN -o OUT --logit-offset tail=VALUE`.
 """
 
 from __future__ import annotations
@@ -14,8 +15,8 @@ from pathlib import Path
 import numpy as np
 
 from spermseg.data.datasets import open_dataset
-from spermseg.data.splits import read_split
 from spermseg.data.scale import head_lengths
+from spermseg.data.splits import read_split
 from spermseg.inference.catalog import load_model
 from spermseg.inference.specks import LEAST_AREA, clear_specks
 from spermseg.metrics.parts import confusion_matrix
