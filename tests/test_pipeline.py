@@ -10,8 +10,13 @@ import pytest
 
 import spermseg
 from spermseg import pipeline
+from spermseg.analysis.analysed_sperm import COLUMNS
+from spermseg.analysis.criteria import criteria_from, load_criteria
+from spermseg.analysis.uncertainty import UNCERTAINTY_COLUMNS
 from spermseg.data.images import write_image
 from spermseg.errors import DataError, ImageError, ModelError, UsageError
+from spermseg.inference.catalog import load_model
+from spermseg.inference.predictor import Predictor
 from spermseg.pipeline import analyze
 from spermseg.structures import Part, Sample
 
@@ -121,6 +126,87 @@ def test_the_user_s_scale_goes_before_the_file_s(smear, colour_model):
 def test_what_cannot_be_analysed_is_refused_with_its_reason(source, options, error, says):
     with pytest.raises(error, match=says):
         analyze(source, **options)
+
+
+def test_what_looks_the_same_in_every_view_is_certain(smear, colour_model):
+    plain = analyze(smear, model=colour_model, um_per_px=0.5)
+    result = analyze(smear, model=colour_model, um_per_px=0.5, uncertainty=True)
+    np.testing.assert_array_equal(result.part_map, plain.part_map)
+    (before,), (row,) = plain.table(), result.table()
+    # The result itself stays: what is new comes after it.
+    assert tuple(row) == (*COLUMNS, *UNCERTAINTY_COLUMNS)
+    assert {name: row[name] for name in COLUMNS} == before
+    # The model has no working scale: six views besides the plain one.
+    assert (row["views"], row["views_found"], row["verdict_agreement"]) == (7, 7, 1.0)
+    spread = {name: row[name] for name in UNCERTAINTY_COLUMNS if name.endswith("_sd")}
+    assert {name for name, value in spread.items() if value is not None} == {
+        f"{name}_sd" for name in COLUMNS if f"{name}_sd" in spread and before[name] is not None
+    }
+    assert set(spread.values()) <= {None, 0.0}
+    assert [view.view for view in result.views][:2] == ["as it is", "mirrored"]
+    assert len({(view.counted, view.assessable, view.normal) for view in result.views}) == 1
+    assert plain.views == ()
+    assert "uncertainty" not in plain.to_dict()["sperm"][0]
+
+
+class LosesTailsUpright:
+    """Takes blue for nucleus and green for midpiece; red for tail only in wide pictures."""
+
+    def __call__(self, batch):
+        red, green, blue = batch[0] > 0.5
+        tail = red & ~green & (batch.shape[3] > batch.shape[2])
+        nucleus, midpiece = blue & ~green, green & ~blue
+        # background, midpiece, tail, acrosome, nucleus, vacuole
+        parts = [~(tail | nucleus | midpiece), midpiece, tail, 0 * tail, nucleus, 0 * tail]
+        return 9 * np.stack(parts).astype(np.float32)[np.newaxis]
+
+
+def test_a_verdict_that_depends_on_the_view_is_said_to(smear, colour_model):
+    predictor = Predictor(LosesTailsUpright(), load_model(colour_model).card)
+    criteria = criteria_from(
+        {
+            "format_version": 1,
+            "name": "tail",
+            "title": "Whether there is a tail",
+            "criteria": [
+                one
+                for one in load_criteria().to_dict()["criteria"]
+                if one["name"] == "tail_present"
+            ],
+        }
+    )
+    (one,) = analyze(smear, predictor=predictor, criteria=criteria, uncertainty=True).sperm
+    (upright,) = analyze(np.rot90(smear), predictor=predictor, criteria=criteria).sperm
+    assert {one.verdict.normal, upright.verdict.normal} == {True, False}
+    assert one.uncertainty.criteria == tuple(
+        failure.criterion for failure in upright.verdict.failed
+    )
+    assert one.uncertainty.agreement == pytest.approx(5 / 7)  # Two of seven views are upright.
+    assert one.uncertainty.found == 7
+    assert one.uncertainty.spread["head_area"] == 0
+
+
+def test_sperm_seen_in_no_other_view_are_uncertain(smear, colour_model):
+    card = load_model(colour_model).card
+
+    def only_wide(batch):
+        background = np.zeros((1, 6, *batch.shape[2:]), np.float32)
+        background[:, 0] = 9
+        wide = batch.shape[3] > batch.shape[2]
+        return LosesTailsUpright()(batch) if wide else background
+
+    result = analyze(smear, predictor=Predictor(only_wide, card), uncertainty=True)
+    (one,) = result.sperm
+    assert (one.uncertainty.views, one.uncertainty.found) == (7, 5)
+    assert one.uncertainty.agreement == pytest.approx(5 / 7)
+    assert one.uncertainty.verdict_uncertain
+    assert [view.counted for view in result.views] == [1, 1, 0, 1, 0, 1, 1]
+
+
+def test_a_picture_without_sperm_has_views_too(colour_model):
+    result = analyze(np.full((9, 7), 255, np.uint8), model=colour_model, uncertainty=True)
+    assert result.sperm == ()
+    assert {view.counted for view in result.views} == {0}
 
 
 def test_a_model_is_loaded_once(smear, colour_model, monkeypatch):

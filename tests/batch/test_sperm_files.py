@@ -5,12 +5,14 @@ from __future__ import annotations
 import csv
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from spermseg.analysis.criteria import load_criteria
+from spermseg.analysis.uncertainty import UNCERTAINTY_COLUMNS
 from spermseg.batch import AnalysisOptions, analyze_files
 from spermseg.batch.sperm_files import SPERM_COLUMNS, report_rows
 from spermseg.data.datasets import open_dataset
@@ -175,6 +177,27 @@ def test_resuming_keeps_the_sperm_that_were_there(smears, tmp_path, options):
     assert again.skipped == 2
     assert {name: (out / name).read_text("utf-8") for name in files} == before
     assert b"\r" not in (out / "sperm.csv").read_bytes()
+
+
+def test_uncertainty_adds_columns_and_figures_and_changes_none(smears, tmp_path, options):
+    plain, _ = run(smears, tmp_path / "plain", options)
+    out, record = run(smears, tmp_path, replace(options, uncertainty=True))
+    assert record["arguments"]["uncertainty"] is True
+    before, rows = table(plain / "sperm.csv"), table(out / "sperm.csv")
+    assert tuple(rows[0]) == (*SPERM_COLUMNS, *UNCERTAINTY_COLUMNS)
+    assert [{name: row[name] for name in SPERM_COLUMNS} for row in rows] == before
+    # A network that judges each pixel alone; without a working scale, so that no view is zoomed.
+    assert {(row["views"], row["verdict_uncertain"]) for row in rows} == {("7", "0")}
+    assert {row["head_length_um_sd"] for row in rows} == {"0.0"}
+    summary = json.loads((out / "summary.json").read_text("utf-8"))
+    uncertainty = [one.pop("uncertainty") for one in summary["samples"]]
+    assert summary == json.loads((plain / "summary.json").read_text("utf-8"))
+    for name in ("annotations.json", "parts/a.png"):
+        assert (out / name).read_bytes() == (plain / name).read_bytes()
+    assert [one["views"][0]["counted"] for one in uncertainty] == [3, 2]
+    assert [len(one["views"]) for one in uncertainty] == [7, 7]
+    assert [one["uncertain"]["count"] for one in uncertainty] == [0, 0]
+    assert table(out / "images.csv")[0].keys() == table(plain / "images.csv")[0].keys()
 
 
 def test_resuming_with_other_limits_is_refused(smears, tmp_path, options, colour_model):

@@ -17,11 +17,16 @@ from spermseg.structures import Morphometry
 LEAST_SHARE = 0.5
 """A quantity that could be measured in a smaller share of the views has no spread."""
 
+SURE_FROM = 0.75
+"""A verdict that a smaller share of the views has is uncertain: two of nine views may differ. By
+the benchmark, verdicts below it are mostly wrong, those above mostly right."""
+
 _PER_TURN = {"head_orientation": 180.0}
 """Quantities that come round again, and after how much."""
 
 UNCERTAINTY_COLUMNS = (
-    *("views", "views_found", "verdict_agreement", "verdict_uncertain", "uncertain_criteria"),
+    *("views", "views_found", "views_normal", "views_abnormal", "views_not_assessable"),
+    *("verdict_agreement", "verdict_uncertain", "uncertain_criteria"),
     *(
         f"{column(name, scale_known)}_sd"
         for name, quantity in QUANTITIES.items()
@@ -58,6 +63,15 @@ class ViewCounts:
         judged = [one.normal for one in verdicts if one.is_sperm and one.normal is not None]
         return cls(view, sum(one.is_sperm for one in verdicts), len(judged), sum(judged))
 
+    def __add__(self, other: ViewCounts) -> ViewCounts:
+        """Count two pictures together."""
+        return ViewCounts(
+            self.view,
+            self.counted + other.counted,
+            self.assessable + other.assessable,
+            self.normal + other.normal,
+        )
+
 
 class Seen(NamedTuple):
     """One sperm as it was measured and judged in one view."""
@@ -78,6 +92,8 @@ class Uncertainty:
     agreeing : int
         Views in which its verdict is that of the plain view: normal, abnormal or not assessable.
         Where it was not found it has none.
+    normal, abnormal : int
+        Views in which it was judged so.
     spread : mapping of str to float
         By quantity, standard deviation (n - 1) over the views in which it was measured, in pixels;
         NaN where it was not in the plain view, or in less than `LEAST_SHARE` of the views.
@@ -89,6 +105,8 @@ class Uncertainty:
     views: int
     found: int
     agreeing: int
+    normal: int
+    abnormal: int
     spread: Mapping[str, float]
     criteria: tuple[str, ...] = ()
 
@@ -99,8 +117,13 @@ class Uncertainty:
 
     @property
     def verdict_uncertain(self) -> bool:
-        """Whether any view would have it otherwise."""
-        return self.agreeing < self.views
+        """Whether too many views have it otherwise, see `SURE_FROM`."""
+        return self.agreement < SURE_FROM
+
+    @property
+    def both_ways(self) -> bool:
+        """Whether it is normal in some views and abnormal in others."""
+        return self.normal > 0 and self.abnormal > 0
 
     def row(self, um_per_px: float | None = None) -> dict[str, Any]:
         """Give its cells of `UNCERTAINTY_COLUMNS`; None where something is not known."""
@@ -108,6 +131,9 @@ class Uncertainty:
         row |= {
             "views": self.views,
             "views_found": self.found,
+            "views_normal": self.normal,
+            "views_abnormal": self.abnormal,
+            "views_not_assessable": self.found - self.normal - self.abnormal,
             "verdict_agreement": round(self.agreement, 4),
             "verdict_uncertain": int(self.verdict_uncertain),
             "uncertain_criteria": "; ".join(self.criteria),
@@ -155,6 +181,8 @@ def compare_views(plain: Seen, others: Sequence[Seen | None]) -> Uncertainty:
         views=1 + len(others),
         found=len(every),
         agreeing=sum(_outcome(one.verdict) == _outcome(plain.verdict) for one in every),
+        normal=sum(verdict.normal is True for verdict in judged),
+        abnormal=sum(verdict.normal is False for verdict in judged),
         spread={
             name: _spread(
                 name,
@@ -173,9 +201,9 @@ def _outcome(verdict: Verdict) -> tuple[bool | None, bool]:
 
 
 def _spread(name: str, own: float, values: Sequence[float], *, least: float) -> float:
-    known = np.array([value for value in values if not math.isnan(value)])
-    if math.isnan(own) or len(known) < max(2.0, least):
+    differences = np.array([value - own for value in values if not math.isnan(value)])
+    if math.isnan(own) or len(differences) < max(2.0, least):
         return math.nan
     if turn := _PER_TURN.get(name):
-        known = (known - own + turn / 2) % turn
-    return float(known.std(ddof=1))
+        differences = (differences + turn / 2) % turn - turn / 2
+    return float(differences.std(ddof=1))

@@ -30,6 +30,8 @@ class AnalysisOptions:
         False writes no overlays.
     criteria : Criteria
         By which sperm are judged, see `load_criteria`.
+    uncertainty : bool
+        Look at every picture in several views.
 
     Raises
     ------
@@ -43,6 +45,7 @@ class AnalysisOptions:
     page: int = 0
     overlays: bool = True
     criteria: Criteria = field(default_factory=load_criteria)
+    uncertainty: bool = False
 
     def __post_init__(self) -> None:
         check_scale(self.um_per_px, self.head_length_px)
@@ -99,6 +102,7 @@ class PictureJob:
             um_per_px=self.options.um_per_px,
             head_length_px=self.options.head_length_px,
             criteria=self.options.criteria,
+            uncertainty=self.options.uncertainty,
             threads=self.threads,
         )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,14 +15,17 @@ from spermseg.analysis import analysed_sperm
 from spermseg.analysis.analysed_sperm import AnalysedSperm
 from spermseg.analysis.criteria import Criteria
 from spermseg.analysis.sample_statistics import JudgedSperm, summarise
+from spermseg.analysis.sample_uncertainty import SampleUncertainty, summarise_uncertainty
+from spermseg.analysis.uncertainty import UNCERTAINTY_COLUMNS
 from spermseg.batch.rows import Row
 from spermseg.data.masks import encode_region
 from spermseg.files import atomic_path, write_json
-from spermseg.result import read_sperm, sperm_path
+from spermseg.result import read_sperm, read_views, sperm_path
 from spermseg.structures import HEAD_PARTS, LabelSchema, Part
 
 SPERM_COLUMNS = ("image", "sample", "slide", *analysed_sperm.COLUMNS)
-"""Of sperm.csv; docs/analyze.md says what each holds."""
+"""Of sperm.csv; docs/analyze.md says what each holds. With --uncertainty, `UNCERTAINTY_COLUMNS`
+follow."""
 
 SUMMARY_FILE_FORMAT = 1
 
@@ -56,12 +59,15 @@ def write_annotations(out: Path, run: Mapping[str, Any]) -> None:
 
 
 def write_table(out: Path, run: Mapping[str, Any]) -> None:
-    """Write ``sperm.csv``: one row a sperm, the columns are `SPERM_COLUMNS`."""
+    """Write ``sperm.csv``: one row a sperm, see `SPERM_COLUMNS`."""
+    columns = SPERM_COLUMNS
+    if run["arguments"]["uncertainty"]:
+        columns += UNCERTAINTY_COLUMNS
     with (
         atomic_path(out / "sperm.csv") as path,
         path.open("w", encoding="utf-8", newline="") as stream,
     ):
-        table = csv.DictWriter(stream, SPERM_COLUMNS, lineterminator="\n")
+        table = csv.DictWriter(stream, columns, lineterminator="\n")
         table.writeheader()
         for row in _done(run):
             table.writerows(_table_row(row, one) for one in _sperm(out, row))
@@ -76,6 +82,10 @@ def write_summary(out: Path, run: Mapping[str, Any], criteria: Criteria) -> list
         summarise(name, list(_judged(out, rows)), criteria).to_dict()
         for name, rows in sorted(by_sample.items())
     ]
+    if run["arguments"]["uncertainty"]:
+        for summary in summaries:
+            of_sample = by_sample[summary["sample"]]
+            summary["uncertainty"] = _uncertainty(out, of_sample).to_dict()
     write_json(
         out / "summary.json",
         {
@@ -115,6 +125,12 @@ def _judged(out: Path, rows: Iterable[Row]) -> Iterator[JudgedSperm]:
     for row in rows:
         for one in _sperm(out, row):
             yield JudgedSperm(one.morphometry, one.verdict, row["um_per_px"], row["slide"])
+
+
+def _uncertainty(out: Path, rows: Sequence[Row]) -> SampleUncertainty:
+    sperm = ((one, row["um_per_px"]) for row in rows for one in _sperm(out, row))
+    views = (read_views(sperm_path(out, row["id"])) for row in rows)
+    return summarise_uncertainty(sperm, views)
 
 
 def _table_row(row: Row, one: AnalysedSperm) -> Row:

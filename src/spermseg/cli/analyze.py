@@ -37,6 +37,13 @@ def command(
             help="Table (CSV) of which picture is of which sample; else each folder is one."
         ),
     ] = None,
+    uncertainty: Annotated[
+        bool,
+        typer.Option(
+            "--uncertainty",
+            help="Look at each picture in nine views; say what depends on them. Nine times slower.",
+        ),
+    ] = False,
     overlays: Annotated[bool, typer.Option(help="Write pictures with outlined parts.")] = True,
     workers: Annotated[
         int | None, typer.Option(min=1, help="Processes; default: one a core.")
@@ -60,7 +67,7 @@ def command(
     from spermseg.errors import PartialFailureError
 
     options = AnalysisOptions(
-        model, um_per_px, head_length_px, page, overlays, load_criteria(criteria)
+        model, um_per_px, head_length_px, page, overlays, load_criteria(criteria), uncertainty
     )
     try:
         with nullcontext() if quiet else progress_bar("analysing") as advance:

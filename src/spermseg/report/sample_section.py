@@ -16,6 +16,7 @@ from spermseg.analysis.verdicts import NO_HEAD, NO_SCALE
 from spermseg.report.gallery import cut_crops, evenly
 from spermseg.report.histograms import histogram_svg
 from spermseg.report.html import data_uri, inline_svg, show_count, show_measure
+from spermseg.report.uncertainty_section import doubt_of, uncertainty_view
 
 Row = Mapping[str, Any]
 Summary = Mapping[str, Any]
@@ -185,6 +186,10 @@ def _view(
     counted, assessable = summary["counted"], summary["assessable"]
     high = summary["normal"]["high"]
     quantities = [_quantity(entry) for entry in summary["morphometry"].values()]
+    main = sorted(
+        (entry for entry in quantities if entry["name"] in _MAIN),
+        key=lambda entry: _MAIN.index(entry["name"]),
+    )
     needed = summary["more_needed"]
     return {
         "anchor": f"sample-{number}",
@@ -203,10 +208,7 @@ def _view(
             for name, reasons in summary["skipped"].items()
             for reason, times in reasons.items()
         ],
-        "main": sorted(
-            (entry for entry in quantities if entry["name"] in _MAIN),
-            key=lambda entry: _MAIN.index(entry["name"]),
-        ),
+        "main": main,
         "others": [entry for entry in quantities if entry["name"] not in _MAIN],
         "sources": _sources(summary),
         "distributions": [
@@ -215,6 +217,7 @@ def _view(
             for column, entry in summary["morphometry"].items()
             if entry["quantity"] == name
         ],
+        "uncertainty": uncertainty_view(summary, main, label_of),
         "gallery": _gallery(rows, pictures, most),
     }
 
@@ -310,7 +313,8 @@ def _gallery(rows: Sequence[Row], pictures: Mapping[str, Row], most: int) -> lis
 
 def _card(row: Row, pictures: Mapping[str, Row]) -> dict[str, Any]:
     words = [row["reason"]] if row["reason"] else list(row["failed"])
-    return {**_place(row, pictures), "words": words, "box": row["bbox_head"], "crop": None}
+    shown = {"words": words, "doubt": doubt_of(row), "box": row["bbox_head"], "crop": None}
+    return {**_place(row, pictures), **shown}
 
 
 def _add_crops(cards: Sequence[dict[str, Any]], out: Path) -> None:
