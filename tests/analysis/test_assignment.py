@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from spermseg.analysis.assignment import choose_courses, trace_courses
+from spermseg.analysis.head_outlines import HeadOutlines
 from spermseg.analysis.necks import find_necks
 from spermseg.analysis.skeleton import skeleton_graph
 from spermseg.analysis.tracing import Course
@@ -27,7 +28,7 @@ def test_two_tails_that_cross_belong_to_their_own_heads(stroke):
     midpiece = mask.copy()
     midpiece[:, 70:] = False
     graph = skeleton_graph(mask & (heads == 0), shortest_spur=6, merge=9)
-    necks = find_necks(graph, midpiece, heads, L)
+    necks = find_necks(graph, midpiece, HeadOutlines(heads), L)
     assert set(necks) == {1, 2}
     courses = trace_courses(graph, necks, heads > 0, L)
     assert courses[1].points[-1] == pytest.approx([160, 280], abs=5)
@@ -39,7 +40,7 @@ def test_a_tail_that_only_passes_a_head_is_not_its_own(stroke):
     heads = heads_at(size, (100, 150))
     mask = stroke(np.zeros(size, bool), (118, 20), (118, 152))
     graph = skeleton_graph(mask & (heads == 0), shortest_spur=6, merge=9)
-    assert find_necks(graph, np.zeros(size, bool), heads, L) == {}
+    assert find_necks(graph, np.zeros(size, bool), HeadOutlines(heads), L) == {}
     assert trace_courses(graph, {}, heads > 0, L) == {}
 
 

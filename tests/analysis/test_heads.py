@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from spermseg.analysis.heads import separate_heads
+from spermseg.analysis.heads import separate_heads, thickest
 
 
 def ellipse(size, centre, length, width, angle=0.0):
@@ -50,6 +50,21 @@ def test_a_line_between_acrosome_and_nucleus_does_not_cut_a_head():
     heads = separate_heads(head, 45)
     assert heads.max() == 1
     assert not heads[45, 60]
+
+
+def test_a_hole_belongs_to_the_area_of_a_head_but_not_to_its_pixels():
+    head = ellipse((90, 120), (45, 60), 46, 30)
+    holed = head & ~ellipse((90, 120), (45, 60), 20, 14)
+    # By the area without its hole it would be debris.
+    heads = separate_heads(holed, 45 * 3.2)
+    assert heads.max() == 1
+    assert ((heads > 0) == holed).all()
+
+
+def test_the_thickest_place_is_that_of_the_roundest_region():
+    mask = ellipse((90, 140), (45, 30), 40, 10) | ellipse((90, 140), (45, 100), 31, 31)
+    assert thickest(mask) == pytest.approx(16, abs=0.5)
+    assert thickest(np.zeros((5, 5), bool)) == 0
 
 
 def test_no_head():

@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageDraw
 
+from spermseg.analysis.head_outlines import widened
 from spermseg.analysis.instances import separate_sperm
 from spermseg.structures import SCHEMAS, Part, Scale, Segmentation
 
@@ -149,22 +150,16 @@ def test_any_part_map_gives_valid_sperm(seed):
             assert (part_map[row0:row1, column0:column1][mask] == part).all()
 
 
-def test_work_over_the_whole_picture_does_not_grow_with_the_sperm(monkeypatch):
-    def passes(n):
-        """Count the passes over a picture with room for 40 sperm, of which `n` are there."""
-        heads = [(60 + 80 * (index // 2), 60 + 500 * (index % 2)) for index in range(n)]
-        sperm = [((row, col), [(row, col + 40 + to) for to in (0, 50, 260)]) for row, col in heads]
-        picture = segmentation(draw(sperm, (1700, 1000)))
-        seen = []
-        isin = np.isin
+def test_every_head_is_looked_at_in_a_window_of_its_own(monkeypatch):
+    places = [(60 + 80 * (index // 2), 60 + 500 * (index % 2)) for index in range(40)]
+    sperm = [((row, col), [(row, col + 40 + to) for to in (0, 50, 260)]) for row, col in places]
+    seen = []
 
-        def counted(values, *others):
-            seen.append(values.size)
-            return isin(values, *others)
+    def noted(heads, reach):
+        seen.append(heads.shape)
+        return widened(heads, reach)
 
-        with monkeypatch.context() as patch:
-            patch.setattr(np, "isin", counted)
-            assert len(separate_sperm(picture)) == n
-        return sum(seen)
-
-    assert passes(40) == passes(4)
+    monkeypatch.setattr("spermseg.analysis.instances.widened", noted)
+    assert len(separate_sperm(segmentation(draw(sperm, (1700, 1000))))) == 40
+    # A head of 80 x 50 pixels at half the size, and three around it: else time grows by the square.
+    assert max(height * width for height, width in seen) < 50 * 35

@@ -7,9 +7,9 @@ from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from spermseg.analysis.assignment import trace_courses
+from spermseg.analysis.head_outlines import HeadOutlines
 from spermseg.analysis.head_shape import HeadShape
 from spermseg.analysis.necks import find_necks
 from spermseg.analysis.skeleton import skeleton_graph
@@ -120,29 +120,19 @@ def _traced(instance: SpermInstance, head: Mask, head_length: float) -> Points |
     thin = (_mask(instance, Part.MIDPIECE) | _mask(instance, Part.TAIL)) & ~head
     if not thin.any() or not head.any():
         return None
+    heads = HeadOutlines(head.astype(np.int32))
     graph = skeleton_graph(
         thin,
         shortest_spur=_SPUR * head_length,
-        kept=_within(head, round(_NECK * head_length)),
+        kept=lambda points: heads.nearest(points)[0] <= _NECK * head_length,
         merge=_MERGE * head_length,
     )
     # Without a midpiece, whatever begins at the head will do.
     midpiece = _mask(instance, Part.MIDPIECE)
     midpiece = midpiece if midpiece.any() else thin
-    necks = find_necks(graph, midpiece, head.astype(np.int32), head_length)
+    necks = find_necks(graph, midpiece, heads, head_length)
     courses = trace_courses(graph, necks, head, head_length)
     return courses[1].points[1:] + instance.bbox[:2] if 1 in courses else None
-
-
-def _within(mask: Mask, reach: int) -> Mask:
-    """Mark what lies within reach of a mask, at no cost for what is far away."""
-    near = np.zeros_like(mask)
-    window = tuple(
-        slice(max(0, lines[0] - reach), lines[-1] + reach + 1)
-        for lines in (np.flatnonzero(mask.any(axis)) for axis in (1, 0))
-    )
-    near[window] = ndimage.distance_transform_edt(~mask[window]) <= reach
-    return near
 
 
 def even_line(line: Points) -> tuple[Points, float]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -45,4 +47,11 @@ def _walked(points: Points) -> Points:
 def angle_between(one: Points, other: Points) -> float:
     """Angle between two vectors (2,), 0 ... 180 degrees."""
     cross = one[0] * other[1] - one[1] * other[0]
-    return float(np.degrees(np.abs(np.arctan2(cross, one @ other))))
+    return math.degrees(abs(math.atan2(cross, one[0] * other[0] + one[1] * other[1])))
+
+
+def angles_between(one: Points, others: Points) -> Points:
+    """Angles between a vector (2,) and others (n, 2), 0 ... 180 degrees."""
+    cross = one[0] * others[:, 1] - one[1] * others[:, 0]
+    angles: Points = np.degrees(np.abs(np.arctan2(cross, others @ one)))
+    return angles

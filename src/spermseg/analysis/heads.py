@@ -8,6 +8,8 @@ from scipy import ndimage
 from skimage.morphology import h_maxima
 from skimage.segmentation import watershed
 
+Mask = NDArray[np.bool_]
+
 SMALLEST = 0.08
 """Of the area of a typical head (an ellipse, 3 : 2): smaller regions are debris."""
 
@@ -18,7 +20,7 @@ _WAIST = 0.07
 """Least depth of a waist between two heads, in head lengths."""
 
 
-def separate_heads(head: NDArray[np.bool_], head_length: float) -> NDArray[np.int32]:
+def separate_heads(head: Mask, head_length: float) -> NDArray[np.int32]:
     """Number the heads of a picture.
 
     Parameters
@@ -34,10 +36,7 @@ def separate_heads(head: NDArray[np.bool_], head_length: float) -> NDArray[np.in
         0 outside, else the head's number from 1. Regions are cut at their waists, by a watershed
         of the distance to the outline (Vincent & Soille 1991); specks are left out.
     """
-    # Between acrosome and nucleus there may be a line of pixels that are neither.
-    closed = ndimage.binary_closing(np.pad(head, 3), iterations=2)[3:-3, 3:-3]
-    filled = ndimage.binary_fill_holes(closed | head)
-    labels, _ = ndimage.label(filled)
+    labels, _ = ndimage.label(_filled(_closed(head)))
     typical = np.pi / 4 * head_length**2 * 2 / 3
     smallest = SMALLEST * typical
     result = np.zeros(head.shape, np.int32)
@@ -54,12 +53,53 @@ def separate_heads(head: NDArray[np.bool_], head_length: float) -> NDArray[np.in
             piece = cut == number
             if piece.sum() >= smallest:
                 n += 1
-                result[window][piece] = n
-    result[~head] = 0
+                result[window][piece & head[window]] = n
     return result
 
 
-def _cut_at_waists(region: NDArray[np.bool_], head_length: float) -> NDArray[np.int32]:
+def thickest(mask: Mask) -> float:
+    """Give the largest distance, in pixels, from the outline of a mask (H, W) to a place in it."""
+    labels, _ = ndimage.label(mask)
+    most = 0.0
+    for index, window in enumerate(ndimage.find_objects(labels), start=1):
+        if min(side.stop - side.start for side in window) > 2 * most:
+            region = np.pad(labels[window] == index, 1)
+            most = max(most, float(ndimage.distance_transform_edt(region).max()))
+    return most
+
+
+def _closed(head: Mask) -> Mask:
+    # Between acrosome and nucleus there may be a line of pixels that are neither.
+    padded = np.pad(head, 3)
+    grown = _spread(_spread(padded))
+    closed: Mask = ~_spread(_spread(~grown))[3:-3, 3:-3] | head
+    return closed
+
+
+def _spread(mask: Mask) -> Mask:
+    """Add the pixels above, below, left and right: many times as fast as scipy's dilation."""
+    result = mask.copy()
+    result[1:] |= mask[:-1]
+    result[:-1] |= mask[1:]
+    result[:, 1:] |= mask[:, :-1]
+    result[:, :-1] |= mask[:, 1:]
+    return result
+
+
+def _filled(mask: Mask) -> Mask:
+    """Fill holes: whatever is not in the mask and does not reach the border."""
+    outside, n_regions = ndimage.label(~mask)
+    is_hole = np.ones(n_regions + 1, bool)
+    for border in (outside[0], outside[-1], outside[:, 0], outside[:, -1]):
+        is_hole[border] = False
+    if not is_hole[1:].any():
+        return mask
+    is_hole[0] = False
+    filled: Mask = mask | is_hole[outside]
+    return filled
+
+
+def _cut_at_waists(region: Mask, head_length: float) -> NDArray[np.int32]:
     padded = np.pad(region, 1)
     depth = ndimage.distance_transform_edt(padded)
     peaks, n_peaks = ndimage.label(h_maxima(depth, _WAIST * head_length), np.ones((3, 3)))

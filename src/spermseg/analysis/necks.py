@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
+from spermseg.analysis.head_outlines import HeadOutlines
 from spermseg.analysis.skeleton import SkeletonGraph
 
 _REACH = 0.35
@@ -37,10 +37,7 @@ class Neck:
 
 
 def find_necks(
-    graph: SkeletonGraph,
-    midpiece: NDArray[np.bool_],
-    heads: NDArray[np.int32],
-    head_length: float,
+    graph: SkeletonGraph, midpiece: NDArray[np.bool_], heads: HeadOutlines, head_length: float
 ) -> dict[int, list[Neck]]:
     """Find where midpieces begin, by head.
 
@@ -49,8 +46,7 @@ def find_necks(
     graph : SkeletonGraph
         Of midpieces and tails.
     midpiece : (H, W) bool
-    heads : (H, W) int
-        Numbers of the heads from 1.
+    heads : HeadOutlines
     head_length : float
         Typical length in pixels.
 
@@ -59,21 +55,40 @@ def find_necks(
     dict of int to list of Neck
         Heads without any are left out. A tail that only passes a head has no midpiece there.
     """
-    if not len(graph.nodes) or not heads.any():
+    distances, numbers = heads.nearest(graph.nodes)
+    away = distances / (_REACH * head_length)
+    near = np.flatnonzero(away <= 1)
+    if not len(near):
         return {}
-    side = 2 * round(0.125 * head_length) + 1
-    around = ndimage.uniform_filter(midpiece.astype(np.float32), side)
-    distance, nearest = ndimage.distance_transform_edt(heads == 0, return_indices=True)
-    centres = ndimage.center_of_mass(heads > 0, heads, range(1, int(heads.max()) + 1))
+    shares = _shares(midpiece, graph.nodes[near], round(0.125 * head_length))
+    centres = heads.centres()
     necks: dict[int, list[Neck]] = {}
-    for node, place in enumerate(graph.nodes):
-        row, column = np.rint(place).astype(int)
-        away = float(distance[row, column]) / (_REACH * head_length)
-        share = float(around[row, column])
-        if away > 1 or share < _LEAST_MIDPIECE:
+    for node, share in zip(near.tolist(), shares.tolist(), strict=True):
+        if share < _LEAST_MIDPIECE:
             continue
-        head = int(heads[tuple(nearest[:, row, column])])
-        outwards = place - np.array(centres[head - 1])
+        place, head = graph.nodes[node], int(numbers[node])
+        outwards = place - centres[head - 1]
         origin = place - outwards / max(float(np.hypot(*outwards)), 1e-6) * 0.3 * head_length
-        necks.setdefault(head, []).append(Neck(origin, node, away + 4 * max(0.0, 0.4 - share)))
+        cost = float(away[node]) + 4 * max(0.0, 0.4 - share)
+        necks.setdefault(head, []).append(Neck(origin, node, cost))
     return necks
+
+
+def _shares(
+    mask: NDArray[np.bool_], points: NDArray[np.float64], reach: int
+) -> NDArray[np.float64]:
+    """Give the share of a mask within a square of 2 reach + 1 pixels around points (n, 2)."""
+    steps = np.arange(-reach, reach + 1)
+    pixels = np.rint(points).astype(np.intp)
+    rows, columns = (
+        # Beyond the border the picture is mirrored.
+        _mirrored(pixels[:, axis, np.newaxis] + steps, mask.shape[axis])
+        for axis in (0, 1)
+    )
+    shares: NDArray[np.float64] = mask[rows[:, :, np.newaxis], columns[:, np.newaxis]].mean((1, 2))
+    return shares
+
+
+def _mirrored(indices: NDArray[np.intp], extent: int) -> NDArray[np.intp]:
+    indices = np.where(indices < 0, -1 - indices, indices)
+    return np.where(indices >= extent, 2 * extent - 1 - indices, indices).clip(0, extent - 1)

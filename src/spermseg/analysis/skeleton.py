@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 from skimage.morphology import skeletonize
 
-_EIGHT = np.ones((3, 3), np.uint8)
 _AROUND = ((-1, 0), (0, -1), (0, 1), (1, 0), (-1, -1), (-1, 1), (1, -1), (1, 1))
 
 
@@ -29,7 +31,7 @@ class Branch:
     start: int
     end: int
 
-    @property
+    @cached_property
     def length(self) -> float:
         """Length in pixels along the points."""
         return polyline_length(self.points)
@@ -71,7 +73,7 @@ def skeleton_graph(
     mask: NDArray[np.bool_],
     *,
     shortest_spur: float = 0.0,
-    kept: NDArray[np.bool_] | None = None,
+    kept: Callable[[NDArray[np.float64]], NDArray[np.bool_]] | None = None,
     merge: float = 0.0,
 ) -> SkeletonGraph:
     """Thin a mask to its centre lines, and cut them at their junctions.
@@ -82,8 +84,8 @@ def skeleton_graph(
     shortest_spur : float
         Branches shorter than this, in pixels, from a junction to a free end, and loops, are taken
         for roughness of the outline and dropped.
-    kept : (H, W) bool, optional
-        Where they are not.
+    kept : callable, optional
+        Says of points (n, 2) whether a free end there keeps its branch.
     merge : float
         Junctions joined by a branch shorter than this become one: two lines that cross at a small
         angle have a skeleton with two junctions and a bridge.
@@ -94,64 +96,93 @@ def skeleton_graph(
         A ring without junctions has one node, anywhere on it. Single pixels are left out.
     """
     graph = _cut(skeletonize(mask))
-    left = [b for b in graph.branches if not _is_spur(graph, b, shortest_spur, kept)]
+    kept_nodes = np.zeros(len(graph.nodes), bool) if kept is None else kept(graph.nodes)
+    left = [b for b in graph.branches if not _is_spur(graph, b, shortest_spur, kept_nodes)]
     return _merged(_joined(SkeletonGraph(tuple(left), graph.nodes)), merge)
 
 
 def _is_spur(
-    graph: SkeletonGraph, branch: Branch, shortest: float, kept: NDArray[np.bool_] | None
+    graph: SkeletonGraph, branch: Branch, shortest: float, kept: NDArray[np.bool_]
 ) -> bool:
     if branch.length >= shortest:
         return False
     if branch.start == branch.end:
         return True
     free = [node for node in (branch.start, branch.end) if len(graph.leaving(node)) == 1]
-    if len(free) != 1:
-        return False
-    return kept is None or not kept[tuple(np.rint(graph.nodes[free[0]]).astype(int))]
+    return len(free) == 1 and not kept[free[0]]
 
 
 def _cut(skeleton: NDArray[np.bool_]) -> SkeletonGraph:
-    # One pixel of margin: then every pixel has eight neighbours, at fixed distances in memory.
-    skeleton = np.pad(skeleton, 1)
-    width = skeleton.shape[1]
-    around = [down * width + right for down, right in _AROUND]
-    n_around = ndimage.convolve(skeleton.astype(np.uint8), _EIGHT, mode="constant")
-    # The pixel itself is counted: 3 is a pixel with two neighbours.
-    labels, n_labels = ndimage.label(skeleton & (n_around != 3), _EIGHT)
-    centres = ndimage.center_of_mass(labels > 0, labels, range(1, n_labels + 1))
-    nodes = [np.array(centre) for centre in centres]
-    node_of = {place: int(labels.flat[place]) - 1 for place in np.flatnonzero(labels).tolist()}
-    free = set(np.flatnonzero(skeleton & (labels == 0)).tolist())
+    places, around = _neighbours(skeleton)
+    inside = np.flatnonzero((around >= 0).sum(1) == 2)
+    # Pixels with two neighbours make lines; groups of the others are the nodes.
+    on_line = np.zeros(len(places), bool)
+    on_line[inside] = True
+    node_of, nodes = _nodes(places, around, ~on_line)
+    onward = np.full((len(places), 2), -1)
+    onward[inside] = around[inside][around[inside] >= 0].reshape(-1, 2)
+    ways: list[list[int]] = onward.tolist()
+    free = on_line.tolist()
 
-    def walk(place: int | None) -> list[int]:
+    def walk(pixel: int) -> list[int]:
         """Follow a line from one of its ends, taking its pixels out of `free`."""
         line = []
-        while place is not None:
-            free.discard(place)
-            line.append(place)
-            place = next((place + step for step in around if place + step in free), None)
+        while pixel >= 0:
+            free[pixel] = False
+            line.append(pixel)
+            pixel = next((other for other in ways[pixel] if free[other]), -1)
         return line
 
     def branch(line: list[int], start: int, end: int) -> Branch:
-        middle = np.stack(np.divmod(np.array(line, np.intp), width), axis=1)
-        points = np.concatenate([nodes[start][None], middle, nodes[end][None]])
-        return Branch(points - 1.0, start, end)
+        return Branch(np.concatenate([[nodes[start]], places[line], [nodes[end]]]), start, end)
 
     branches = []
-    for place, start in node_of.items():
-        for step in around:
-            if place + step in free:
-                line = walk(place + step)
-                ends = [node_of[line[-1] + s] for s in around if line[-1] + s in node_of]
+    for pixel in np.flatnonzero(~on_line).tolist():
+        start = node_of[pixel]
+        for other in around[pixel][around[pixel] >= 0].tolist():
+            if free[other]:
+                line = walk(other)
+                ends = [node_of[end] for end in ways[line[-1]] if node_of[end] >= 0]
                 # A short line may lie beside the node it came from with both of its ends.
                 others = [node for node in ends if node != start or len(line) > 2]
                 branches.append(branch(line, start, others[0] if others else start))
-    while free:
-        first = min(free)
-        nodes.append(np.array(divmod(first, width), float))
-        branches.append(branch(walk(first), len(nodes) - 1, len(nodes) - 1))
-    return SkeletonGraph(tuple(branches), np.array(nodes, float).reshape(-1, 2) - 1.0)
+    # What is left are rings.
+    for pixel in inside.tolist():
+        if free[pixel]:
+            nodes.append(places[pixel].astype(float))
+            branches.append(branch(walk(pixel), len(nodes) - 1, len(nodes) - 1))
+    return SkeletonGraph(tuple(branches), np.array(nodes, float).reshape(-1, 2))
+
+
+def _neighbours(skeleton: NDArray[np.bool_]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Give the pixels (n, 2) of a skeleton, and which of them lie around each, (n, 8), or -1."""
+    # One pixel of margin: then every pixel has eight neighbours, at fixed distances in memory.
+    padded = np.pad(skeleton, 1)
+    width = padded.shape[1]
+    flat = np.flatnonzero(padded)
+    steps = np.array([down * width + right for down, right in _AROUND])
+    number = np.zeros(padded.size, np.int32)
+    number[flat] = np.arange(1, len(flat) + 1)
+    around: NDArray[np.intp] = number[flat[:, np.newaxis] + steps].astype(np.intp) - 1
+    return np.stack(np.divmod(flat, width), axis=1) - 1, around
+
+
+def _nodes(
+    places: NDArray[np.intp], around: NDArray[np.intp], is_node: NDArray[np.bool_]
+) -> tuple[list[int], list[NDArray[np.float64]]]:
+    """Group neighbouring node pixels; give each pixel's group, or -1, and the groups' centres."""
+    pixels = np.flatnonzero(is_node)
+    number = np.full(len(places) + 1, -1)
+    number[pixels] = np.arange(len(pixels))
+    beside = number[around[pixels]]
+    one, which = np.nonzero(beside >= 0)
+    joined = coo_array((np.ones(len(one)), (one, beside[one, which])), (len(pixels), len(pixels)))
+    n_groups, groups = connected_components(joined, directed=False)
+    node_of = np.full(len(places), -1)
+    node_of[pixels] = groups
+    sizes = np.bincount(groups, minlength=n_groups)[:, np.newaxis]
+    sums = [np.bincount(groups, places[pixels, axis], n_groups) for axis in (0, 1)]
+    return node_of.tolist(), list(np.stack(sums, axis=1) / sizes)
 
 
 def _joined(graph: SkeletonGraph) -> SkeletonGraph:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -9,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
-from spermseg.analysis.directions import angle_between, direction
+from spermseg.analysis.directions import angle_between, angles_between, direction
 from spermseg.analysis.skeleton import SkeletonGraph, polyline_length
 
 Points = NDArray[np.float64]
@@ -70,6 +71,40 @@ class Course:
         return polyline_length(self.points)
 
 
+@dataclass(frozen=True, slots=True)
+class _Way:
+    """A course while it grows."""
+
+    pieces: tuple[Points, ...]
+    branches: tuple[int, ...]
+    cost: float
+    length: float
+    node: int
+    from_start: bool = True
+    """Which way it went along its last branch."""
+
+    @property
+    def here(self) -> Points:
+        end: Points = self.pieces[-1][-1]
+        return end
+
+
+@dataclass(frozen=True, slots=True)
+class _Gaps:
+    """Where a tail may go on from one place, after a gap: n branches."""
+
+    across: Points
+    """Vectors (n, 2) from here to where they begin."""
+    far: NDArray[np.bool_]
+    """Whether these are long enough to have a direction."""
+    leaving: Points
+    """Directions (n, 2) of the branches."""
+    share: Points
+    """What is unseen, of the longest gap there may be, (n,)."""
+    branches: tuple[tuple[int, bool], ...]
+    nodes: NDArray[np.intp]
+
+
 class Tracer:
     """Follows tails over a skeleton.
 
@@ -93,10 +128,11 @@ class Tracer:
         self.graph = graph
         self.head_length = head_length
         self.settings = settings or TracingSettings()
+        self._arm = self.settings.arm * head_length
         self._under = np.zeros((0, 0), bool) if hidden is None else hidden
         # All courses ask the same of the same places again and again.
         self._leaving: dict[tuple[int, bool], Points | None] = {}
-        self._gaps: dict[tuple[float, float], list[tuple[int, Points, float]]] = {}
+        self._gaps: dict[tuple[float, float], _Gaps | None] = {}
         self._nodes = cKDTree(graph.nodes) if len(graph.nodes) else None
 
     def courses(self, origin: Points, node: int) -> list[Course]:
@@ -114,108 +150,132 @@ class Tracer:
         list of Course
             With `origin` as their first point; empty when nothing leaves the node forwards.
         """
-        first = Course(np.stack([origin, self.graph.nodes[node]]), (), 0.0)
-        growing, done = [(first, node)], []
+        first = np.stack([origin, self.graph.nodes[node]])
+        growing, done = [_Way((first,), (), 0.0, polyline_length(first), node)], []
         while growing:
             grown = []
-            for course, node in growing:
-                onward = list(self._onward(course, node))
+            for way in growing:
+                onward = list(self._onward(way))
                 grown += onward
-                if not onward and course.branches:
-                    done.append(course)
-            grown.sort(key=lambda entry: entry[0].cost)
+                if not onward and way.branches:
+                    done.append(way)
+            grown.sort(key=lambda way: way.cost)
             growing = grown[: self.settings.candidates]
-        return sorted(done, key=lambda course: course.cost)[: self.settings.candidates]
+        done.sort(key=lambda way: way.cost)
+        return [
+            Course(np.concatenate(way.pieces), way.branches, way.cost)
+            for way in done[: self.settings.candidates]
+        ]
 
-    def _onward(self, course: Course, node: int) -> Iterator[tuple[Course, int]]:
-        if course.length > self.settings.longest * self.head_length:
+    def _onward(self, way: _Way) -> Iterator[_Way]:
+        if way.length > self.settings.longest * self.head_length:
             return
-        arm = self.settings.arm * self.head_length
-        heading = direction(course.points[::-1], arm)
+        heading = self._heading(way)
         if heading is None:
             return
-        for branch, from_start in self.graph.leaving(node):
-            if branch not in course.branches:
-                yield from self._turn(course, -heading, branch, from_start)
-        yield from self._jump(course, -heading, node)
+        for branch, from_start in self.graph.leaving(way.node):
+            if branch not in way.branches:
+                yield from self._turn(way, heading, branch, from_start)
+        yield from self._jump(way, heading)
 
-    def _turn(
-        self, course: Course, heading: Points, branch: int, from_start: bool
-    ) -> Iterator[tuple[Course, int]]:
-        points = self._along(branch, from_start)
+    def _heading(self, way: _Way) -> Points | None:
+        """Give the direction in which a way arrives."""
+        if way.branches and self.graph.branches[way.branches[-1]].length > self._arm:
+            back = self._direction_of(way.branches[-1], not way.from_start)
+        else:
+            back = direction(np.concatenate(way.pieces)[::-1], self._arm)
+        return None if back is None else -back
+
+    def _turn(self, way: _Way, heading: Points, branch: int, from_start: bool) -> Iterator[_Way]:
         leaving = self._direction_of(branch, from_start)
         angle = 0.0 if leaving is None else angle_between(heading, leaving)
         # A midpiece may leave its head at any angle forwards; that is a defect, not a crossing.
         settings = self.settings
-        limit = settings.sharpest_turn if course.branches else settings.sharpest_insertion
+        limit = settings.sharpest_turn if way.branches else settings.sharpest_insertion
         if angle <= limit:
-            yield self._extended(course, points, branch, from_start, (angle / 45) ** 2)
+            yield self._extended(way, branch, from_start, (angle / 45) ** 2)
 
-    def _jump(self, course: Course, heading: Points, node: int) -> Iterator[tuple[Course, int]]:
+    def _jump(self, way: _Way, heading: Points) -> Iterator[_Way]:
         """Go on where another line lies ahead and goes the same way."""
-        settings, here = self.settings, course.points[-1]
-        for other, gap, distance in self._gaps_from(here):
-            if other == node or gap @ heading <= 0:
-                continue
-            for branch, from_start in self.graph.leaving(other):
-                if branch in course.branches:
-                    continue
-                points = self._along(branch, from_start)
-                leaving = self._direction_of(branch, from_start)
-                if leaving is None:
-                    continue
-                # For a gap of a few pixels their direction means little.
-                far = np.hypot(*gap) > 0.1 * self.head_length
-                sideways = angle_between(heading, gap) if far else 0.0
-                turn = angle_between(heading, leaving)
-                if max(sideways, turn) <= settings.turn_in_gap:
-                    share = distance / (settings.longest_gap * self.head_length)
-                    cost = 0.5 + (turn / 45) ** 2 + (sideways / 45) ** 2 + share
-                    yield self._extended(course, points, branch, from_start, cost)
+        gaps = self._gaps_from(way.here)
+        if gaps is None:
+            return
+        turn = angles_between(heading, gaps.leaving)
+        sideways = np.where(gaps.far, angles_between(heading, gaps.across), 0.0)
+        possible = (gaps.across @ heading > 0) & (gaps.nodes != way.node)
+        possible &= np.maximum(sideways, turn) <= self.settings.turn_in_gap
+        for index in np.flatnonzero(possible).tolist():
+            branch, from_start = gaps.branches[index]
+            if branch not in way.branches:
+                cost = 0.5 + (turn[index] / 45) ** 2 + (sideways[index] / 45) ** 2
+                yield self._extended(way, branch, from_start, float(cost + gaps.share[index]))
 
-    def _gaps_from(self, here: Points) -> list[tuple[int, Points, float]]:
-        """Give the nodes a gap may lead to, from here to there, and what is unseen between."""
+    def _gaps_from(self, here: Points) -> _Gaps | None:
+        """Give where a tail may go on that ends here for now; None if nowhere."""
         key = (float(here[0]), float(here[1]))
         if key not in self._gaps:
-            longest = self.settings.longest_gap * self.head_length
-            # Some way under heads is allowed besides.
-            reach = longest + 1.5 * self.head_length
-            near = [] if self._nodes is None else self._nodes.query_ball_point(here, reach)
-            nodes = self.graph.nodes
-            gaps = [(n, nodes[n] - here, self._unseen(here, nodes[n])) for n in sorted(near)]
-            self._gaps[key] = [gap for gap in gaps if gap[2] <= longest]
+            self._gaps[key] = self._look_around(here)
         return self._gaps[key]
+
+    def _look_around(self, here: Points) -> _Gaps | None:
+        longest = self.settings.longest_gap * self.head_length
+        if self._nodes is None:
+            return None
+        # Some way under heads is allowed besides.
+        near = sorted(self._nodes.query_ball_point(here, longest + 1.5 * self.head_length))
+        unseen = self._unseen(here, self.graph.nodes[near])
+        found = [
+            (node, branch, gap, leaving)
+            for node, gap in zip(near, unseen.tolist(), strict=True)
+            if gap <= longest
+            for branch in self.graph.leaving(node)
+            if (leaving := self._direction_of(*branch)) is not None
+        ]
+        if not found:
+            return None
+        nodes, branches, gaps, directions = zip(*found, strict=True)
+        across = self.graph.nodes[list(nodes)] - here
+        return _Gaps(
+            across,
+            np.hypot(*across.T) > 0.1 * self.head_length,
+            np.array(directions),
+            np.array(gaps) / longest,
+            branches,
+            np.array(nodes),
+        )
 
     def _direction_of(self, branch: int, from_start: bool) -> Points | None:
         key = (branch, from_start)
         if key not in self._leaving:
-            arm = self.settings.arm * self.head_length
-            self._leaving[key] = direction(self._along(branch, from_start), arm)
+            self._leaving[key] = direction(self._along(branch, from_start), self._arm)
         return self._leaving[key]
 
-    def _unseen(self, here: Points, there: Points) -> float:
-        """Length of a gap, without what lies under heads."""
-        length = float(np.hypot(*(there - here)))
+    def _unseen(self, here: Points, there: Points) -> Points:
+        """Lengths of the gaps from here to points (n, 2), without what lies under heads."""
+        lengths: Points = np.hypot(*(there - here).T)
         if not self._under.size:
-            return length
-        line = np.linspace(here, there, max(2, round(length)))
-        rows, columns = np.rint(line).astype(int).T
-        return length * (1 - float(self._under[rows, columns].mean()))
+            return lengths
+        # As many places on each as it has pixels.
+        n_places = np.maximum(2, np.rint(lengths)).astype(np.intp)
+        starts = np.r_[0, n_places.cumsum()]
+        gap = np.repeat(np.arange(len(there)), n_places)
+        along = (np.arange(starts[-1]) - starts[gap]) / (n_places[gap] - 1)
+        places = here + along[:, np.newaxis] * (there - here)[gap]
+        rows, columns = np.rint(places).astype(np.intp).T
+        under = np.bincount(gap, self._under[rows, columns], len(there))
+        return np.multiply(lengths, 1 - under / n_places)
 
-    def _extended(
-        self, course: Course, points: Points, branch: int, from_start: bool, cost: float
-    ) -> tuple[Course, int]:
-        longer = Course(
-            np.concatenate([course.points, points]),
-            (*course.branches, branch),
-            course.cost + cost,
+    def _extended(self, way: _Way, branch: int, from_start: bool, cost: float) -> _Way:
+        points, entry = self._along(branch, from_start), self.graph.branches[branch]
+        return _Way(
+            (*way.pieces, points),
+            (*way.branches, branch),
+            way.cost + cost,
+            way.length + math.dist(way.here, points[0]) + entry.length,
+            entry.end if from_start else entry.start,
+            from_start,
         )
-        return longer, self._far_node(branch, from_start)
 
     def _along(self, branch: int, from_start: bool) -> Points:
         points = self.graph.branches[branch].points
         return points if from_start else points[::-1]
-
-    def _far_node(self, branch: int, from_start: bool) -> int:
-        entry = self.graph.branches[branch]
-        return entry.end if from_start else entry.start
