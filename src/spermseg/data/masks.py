@@ -279,5 +279,5 @@ def encode_region(
 
 def _stretch(mask: NDArray[np.bool_], axis: int) -> slice:
     """Give the lines along an axis from the first that holds a pixel to the last; all if none."""
-    lines: NDArray[np.bool_] = mask.any(axis)
+    lines: NDArray[np.bool_] = np.logical_or.reduce(mask, axis)
     return slice(int(lines.argmax()), len(lines) - int(lines[::-1].argmax()))
