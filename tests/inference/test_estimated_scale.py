@@ -2,13 +2,35 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 
 from spermseg.errors import DataError
 from spermseg.inference import scale
 from spermseg.inference.predictor import given_scale
-from spermseg.structures import Sample, Scale
+from spermseg.structures import SCHEMAS, Sample, Scale
+
+SCHEMA = SCHEMAS["report-2021"]
+WORKING = 45.0
+
+
+@pytest.fixture
+def network(network):
+    """Let a midpiece begin at the left of every head."""
+
+    class WithMidpieces:
+        sizes = network.sizes
+
+        def __call__(self, batch):
+            logits = network(batch)
+            head = logits[0, 1] > 0
+            beside = np.logical_or.reduce([np.roll(head, -step, axis=1) for step in range(1, 9)])
+            logits[0, 2, beside & ~head] = 20
+            return logits
+
+    return WithMidpieces()
 
 
 def four_places(size):
@@ -73,7 +95,7 @@ def test_in_a_large_picture_only_parts_are_looked_at(predictor, network, smear):
     places = [(row, column) for row in range(200, 1200, 200) for column in range(200, 1200, 200)]
     sample = smear(size, 60, places)
     found = scale.estimate_head_length(
-        sample.image, look_through(predictor, sample), predictor.card.preprocessing.head_length_px
+        sample.image, look_through(predictor, sample), SCHEMA, WORKING
     )
     assert found.measured_px == pytest.approx(60, rel=0.05)
     assert len(network.sizes) <= 3
@@ -84,7 +106,7 @@ def look_through(predictor, sample):
     def look_for(box, assumed):
         top, left, bottom, right = (int(edge) for edge in box)
         part = Sample("part", sample.image[top:bottom, left:right], head_length_px=assumed)
-        return predictor.working_scores(part).argmax(0) == 1
+        return predictor.working_scores(part)
 
     return look_for
 
@@ -106,16 +128,76 @@ def test_heads_without_a_length_of_their_own(predictor, smear):
     assert segmentation.part_map.any()
 
 
-@pytest.mark.parametrize(("patch", "trusted"), [(80, True), (200, False)])
-def test_a_speck_beside_a_large_patch_is_not_trusted(smear, patch, trusted):
-    def look_for(box, assumed):
-        mask = smear((400, 400), 45, [(350, 350)]).image[..., 0] < 100
-        # Cut by the border: a head, whose length cannot be measured.
-        mask[:patch, :patch] = True
-        return mask
+def test_what_is_dark_around_a_round_field_does_not_count(predictor, network, smear):
+    sample = smear((600, 600), 91, [(250, 250), (330, 400)])
+    rows, columns = np.mgrid[-300:300, -300:300]
+    outside = np.hypot(rows, columns) > 295
+    sample.image[outside] = 5
 
-    found = scale.estimate_head_length(np.zeros((800, 800, 3), np.uint8), look_for, 45.0)
-    assert (found is not None) == trusted
+    def with_surroundings(batch):
+        logits = network(batch)
+        surroundings = batch[0, 0] < 0.05
+        logits[0, :, surroundings] = [0, 30, 0, 0]
+        return logits
+
+    predictor.backend = with_surroundings
+    assert predictor.segment(sample).scale.head_length_px == pytest.approx(91, rel=0.06)
+    assert len(network.sizes) == 1
+
+
+def scores_of(head, midpiece=None, certainty=0.98):
+    """Give scores of "report-2021" by masks (h, w)."""
+    scores = np.zeros((4, *head.shape), np.float32)
+    scores[1] = np.where(head, certainty, 0.01)
+    if midpiece is not None:
+        scores[:, midpiece] = [[0], [0], [1], [0]]
+    scores[0] = 1 - scores[1:].sum(0)
+    return scores
+
+
+@pytest.fixture
+def drawn(smear):
+    """Give a mask of heads of 45 px at the places given, of (400, 400)."""
+    return lambda *places: smear((400, 400), 45, places).image[..., 0] < 100
+
+
+@pytest.mark.parametrize(
+    ("certainty", "patch", "found"),
+    [(0.98, 0, True), (0.98, 20, True), (0.98, 100, False), (0.82, 0, False)],
+    ids=["sure", "a little else", "much else", "not sure"],
+)
+def test_little_evidence_is_believed_where_nothing_better_is_seen(drawn, certainty, patch, found):
+    looks = []
+
+    def look_for(box, assumed):
+        looks.append(assumed)
+        head = drawn((350, 350))
+        head[50 : 50 + patch, 50 : 50 + patch] = True
+        return scores_of(head if assumed == 90 else head & False, certainty=certainty)
+
+    estimate = scale.estimate_head_length(
+        np.zeros((800, 800, 3), np.uint8), look_for, SCHEMA, WORKING
+    )
+    # A head without a midpiece: longer ones are tried first, shorter ones only in vain.
+    assert set(looks) == {90, 180, 360} | (set() if found else {45, 22.5})
+    assert (estimate is not None) == found
+    assert estimate is None or estimate.measured_px == pytest.approx(90, rel=0.05)
+
+
+def test_the_scale_with_most_evidence_is_taken(drawn):
+    """Dark specks seen as heads of 45 px, without midpieces; sperm of 22 px."""
+    few, many = drawn((100, 100)), drawn((100, 100), (100, 300), (300, 200))
+    midpiece = np.roll(many, -8, axis=1) & ~many
+
+    def look_for(box, assumed):
+        if assumed == 22.5:
+            return scores_of(many, midpiece, certainty=0.95)
+        return scores_of(few if assumed == 45 else few & False)
+
+    estimate = scale.estimate_head_length(
+        np.zeros((300, 300, 3), np.uint8), look_for, SCHEMA, WORKING
+    )
+    assert estimate.measured_px == pytest.approx(22.5, rel=0.05)
 
 
 def test_absurd_lengths_are_refused(predictor, smear, monkeypatch):
@@ -129,6 +211,29 @@ def test_what_is_given_is_not_estimated(predictor, network, smear):
     segmentation = predictor.segment(sample)
     assert network.sizes == [(512, 640)]
     assert segmentation.scale == Scale("head length given", 45.0, 0.1)
+
+
+@pytest.mark.parametrize(
+    ("given", "contradicted"),
+    [(91, False), (70, False), (120, False), (55, True), (170, True)],
+)
+def test_a_scale_given_is_compared_with_what_is_found(
+    predictor, network, smear, given, contradicted
+):
+    sample = smear((1024, 1280), 91, four_places((1024, 1280)), head_length_px=given)
+    segmentation = predictor.segment(sample)
+    assert len(network.sizes) == 1
+    assert segmentation.scale.head_length_px == given
+    assert len(segmentation.warnings) == contradicted
+    if contradicted:
+        assert f"they would be {given} px" in segmentation.warnings[0]
+        found = int(re.search(r"about (\d+) px long", segmentation.warnings[0])[1])
+        assert found == pytest.approx(91, rel=0.05)
+
+
+def test_an_empty_picture_contradicts_nothing(predictor, smear):
+    segmentation = predictor.segment(smear((300, 300), 10, [], um_per_px=0.05))
+    assert segmentation.warnings == ()
 
 
 def test_pixel_size_becomes_a_head_length():

@@ -15,7 +15,7 @@ from spermseg.data.scale import HEAD_LENGTH_UM
 from spermseg.errors import DataError, ModelError
 from spermseg.inference.card import ModelCard
 from spermseg.inference.part_map import paint_block
-from spermseg.inference.scale import USUAL_RATIO, estimate_head_length
+from spermseg.inference.scale import USUAL_RATIO, contradiction, estimate_head_length
 from spermseg.inference.specks import clear_specks
 from spermseg.inference.tiling import STRIDE, Block, Span, score_blocks
 from spermseg.stages import stage
@@ -87,13 +87,14 @@ class Predictor:
         if view.scale.head_length_px is not None:
             background = self.card.schema.ids.index(Part.BACKGROUND)
             clear_specks(part_map, kept.scores, view.scale.head_length_px, background)
+        doubt = self._doubt(view.scale, kept.scores, sample.size)
         return Segmentation(
             part_map,
             kept.scores,
             self.card.schema,
             view.scale,
             self.card.id,
-            view.warnings,
+            (*view.warnings, *doubt),
             working_size=view.size,
         )
 
@@ -167,6 +168,14 @@ class Predictor:
             scale = Scale("estimated", found.measured_px)
         size = self.card.preprocessing.working_size(sample.size, assumed)
         return _View(size, scale, seen.get(assumed), warnings)
+
+    @stage("scale")
+    def _doubt(self, scale: Scale, scores: NDArray[np.float16], size: Size) -> tuple[str, ...]:
+        if scale.head_length_px is None or scale.source == "estimated":
+            return ()
+        zoom = scores.shape[1] / size[0]
+        warning = contradiction(scores, self.card.schema, scale.head_length_px, zoom)
+        return () if warning is None else (warning,)
 
     def _blocks(self, sample: Sample, view: _View) -> Iterator[Block]:
         if view.scores is not None:
