@@ -322,10 +322,36 @@ def test_only_the_part_that_the_border_cuts_is_unknown():
     assert known.values["tail_width"] == pytest.approx(8, abs=0.5)
     assert known.values["head_length"] == pytest.approx(LENGTH, rel=0.01)
     assert known.values["midpiece_length"] == pytest.approx(94, rel=0.05)
+    assert known.values["tail_seen_length"] == pytest.approx(286, rel=0.03)
+    assert known.values["tail_view"] == pytest.approx(286 / LENGTH, rel=0.03)
+    assert known.values["tail_largest_bend"] < 3
     without_size = measure(cut)
     assert math.isnan(without_size.values["head_length"])
     inside = measure(sperm(STRAIGHT), size=SIZE)
     assert inside.flags == frozenset()
+
+
+def test_a_tail_that_ends_just_before_the_border_goes_on_beyond_it():
+    # 0.12 of 90 px are 10.8 px: the last column is 519, the masks end at 504.5 and 511.5.
+    for end, cut in ((500.5, False), (507.5, True)):
+        found = measure(sperm(on_line((200, 233), (200, end))), head_length_px=LENGTH, size=SIZE)
+        assert ("cut" in found.flags) is cut
+        assert math.isnan(found.values["tail_length"]) is cut
+
+
+def test_how_much_of_a_tail_could_be_seen_does_not_depend_on_its_length():
+    short, long = (
+        measure(sperm(on_line((200, 233), (200, end))), head_length_px=LENGTH, size=SIZE).values
+        for end in (360, 450)
+    )
+    assert short["tail_length"] < long["tail_length"] - 80
+    assert short["tail_view"] == pytest.approx(long["tail_view"], abs=0.02)
+    # Nothing of a tail is there; it would have begun where the midpiece ends.
+    without = sperm(on_line((200, 233), (200, 450)))
+    masks = {p: without.full_mask(p, SIZE) for p in without.masks if p != Part.TAIL}
+    none = measure(SpermInstance.from_full_masks(1, masks), head_length_px=LENGTH, size=SIZE)
+    assert none.values["tail_seen_length"] == 0
+    assert none.values["tail_view"] == pytest.approx(long["tail_view"], abs=0.05)
 
 
 def test_a_head_that_touches_another_is_uncertain():

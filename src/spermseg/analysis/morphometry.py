@@ -13,6 +13,7 @@ from spermseg.analysis.flagellum_shape import midpiece_values, tail_values, with
 from spermseg.analysis.head_shape import HeadShape, content_values, head_shape, outline_values
 from spermseg.analysis.instances import CUT, HEADLESS, TOUCHING
 from spermseg.analysis.quantities import QUANTITIES, column
+from spermseg.analysis.visibility import room_ahead
 from spermseg.data.part_maps import BORDER_MARGIN
 from spermseg.structures import HEAD_PARTS, Morphometry, Part, SpermInstance
 
@@ -23,8 +24,14 @@ _HEAD = tuple(name for name, quantity in QUANTITIES.items() if quantity.part == 
 _WHOLE_MIDPIECE = (
     *("midpiece_length", "midpiece_insertion_angle", "droplet_area", "droplet_fraction"),
 )
-_WHOLE_TAIL = ("tail_length", "tail_largest_bend", "tail_coiling", "tail_curvature")
-"""What cannot be said of a part of which an end is not seen; its width can."""
+_WHOLE_TAIL = ("tail_length", "tail_curvature")
+"""What cannot be said of a part of which an end is not seen; its width can, and a bend that is seen
+is one."""
+
+_RIM = 0.12
+"""What ends this near to the border, in head lengths, goes on beyond it: networks stop short of it.
+Of 107 sperm of a held-out day of Sperm Parsing that the border cuts, and that were found, predicted
+masks reach within 3 px for 36 %, within this for 89 %."""
 
 
 def measure_all(
@@ -70,7 +77,8 @@ def measure(
         acrosome and the vacuoles where the parts of the head were not told apart.
     """
     values = dict.fromkeys(QUANTITIES, math.nan)
-    cut_parts = _cut_parts(instance, size)
+    margin = max(BORDER_MARGIN, _RIM * (head_length_px or 0))
+    cut_parts = _cut_parts(instance, size, margin)
     flags = {"cut"} if cut_parts else set()
     head = None if HEADLESS in instance.flags else head_shape(instance)
     if head is None:
@@ -86,6 +94,12 @@ def measure(
             flags.add("tail_incomplete")
     if Part.TAIL in instance.masks and math.isnan(values["tail_length"]):
         flags.add("tail_incomplete")
+    if flagellum is not None:
+        seen = values["tail_length"] if Part.TAIL in instance.masks else 0.0
+        hidden = "tail_incomplete" in flags or bool(cut_parts & {"midpiece", "tail"})
+        room = 0.0 if hidden else room_ahead(flagellum.points, size, head_length, margin)
+        values["tail_seen_length"] = seen
+        values["tail_view"] = (seen + room) / head_length
     if TOUCHING in instance.flags:
         flags.add("uncertain")
     return Morphometry(instance.id, _known(values, flags, cut_parts), frozenset(flags))
@@ -144,14 +158,16 @@ def in_units(morphometry: Morphometry, um_per_px: float | None) -> dict[str, flo
     }
 
 
-def _cut_parts(instance: SpermInstance, size: tuple[int, int] | None) -> frozenset[str]:
-    """Give which of head, midpiece and tail the picture's border cuts."""
+def _cut_parts(
+    instance: SpermInstance, size: tuple[int, int] | None, margin: float
+) -> frozenset[str]:
+    """Give which of head, midpiece and tail end within `margin` pixels of the picture's border."""
     kinds = {"head": HEAD_PARTS, "midpiece": (Part.MIDPIECE,), "tail": (Part.TAIL,)}
     if size is None:
         return frozenset(kinds if CUT in instance.flags else ())
     low, far = np.array(instance.bbox[:2]), np.array(size) - 1
-    inside = np.array(instance.bbox[2:]) - 1 <= far - BORDER_MARGIN
-    if CUT not in instance.flags and inside.all() and (low >= BORDER_MARGIN).all():
+    inside = np.array(instance.bbox[2:]) - 1 <= far - margin
+    if CUT not in instance.flags and inside.all() and (low >= margin).all():
         return frozenset()
     cut = set()
     for name, parts in kinds.items():
@@ -161,7 +177,7 @@ def _cut_parts(instance: SpermInstance, size: tuple[int, int] | None) -> frozens
             mask = instance.masks[part]
             for axis, lines in enumerate((mask.any(1), mask.any(0))):
                 first, last = np.flatnonzero(lines)[[0, -1]] + low[axis]
-                if first < BORDER_MARGIN or last > far[axis] - BORDER_MARGIN:
+                if first < margin or last > far[axis] - margin:
                     cut.add(name)
     # Cut where nothing of it is seen: only what is at the border of the box can be said.
     return frozenset(cut or (kinds if CUT in instance.flags else ()))

@@ -119,6 +119,17 @@ _TABLE = (
     Quantity(
         "tail_length", "tail", "length", "arc length of the centre line behind the midpiece", _WHO
     ),
+    Quantity(
+        *("tail_seen_length", "tail", "length"),
+        "the same as far as the tail is seen, where its end is not",
+        _OURS,
+    ),
+    Quantity(
+        *("tail_view", "tail", "ratio"),
+        "length of tail that could be seen, in head lengths of the picture: as far as it is seen "
+        "and, where it ends in view, straight on to the border",
+        _OURS,
+    ),
     Quantity("tail_width", "tail", "length", "median width across the centre line", _WHO),
     Quantity(
         *("tail_width_front", "tail", "length"),
@@ -134,12 +145,14 @@ _TABLE = (
     ),
     Quantity(
         *("tail_largest_bend", "tail", "angle"),
-        "largest angle between two chords of 1/4 head length that meet: 0 is straight",
+        "largest angle between two chords of 1/4 head length that meet, as far as the tail is "
+        "seen: 0 is straight",
         _WHO,
     ),
     Quantity(
         *("tail_coiling", "tail", "ratio"),
-        "largest turning between two places of the centre line / 360 degrees: 1 is a full turn",
+        "largest turning between two places of the centre line, as far as it is seen / 360 degrees: "
+        "1 is a full turn",
         _WHO,
     ),
     Quantity(
