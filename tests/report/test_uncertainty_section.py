@@ -74,8 +74,9 @@ def page_of(tmp_path, summary, rows):
 
 def test_the_page_says_how_far_the_views_agree(sample, tmp_path):
     text = page_of(tmp_path, *sample)
-    assert "looked at in 4 views: as it is, mirrored, turned, zoomed." in text
+    assert "looked at in 4 views, turned or slightly changed," in text
     assert "between 33.3 and 66.7 % , 66.7 % in the pictures as they are" in text
+    assert "turned 3 3 1 33.3" in text
     assert "1 of 3 sperm (33.3 %) have an uncertain verdict" in text
     assert "1 is normal in some views and abnormal in others" in text
     assert "head length (1 sperm)" in text
@@ -83,6 +84,13 @@ def test_the_page_says_how_far_the_views_agree(sample, tmp_path):
     # Standard deviations of head lengths: 0, 6.35 and 1 px; the median in um.
     assert "head length, µm 3 0.100" in text
     assert "true errors are larger" in text
+
+
+def test_views_that_agree_on_the_share_of_normal_forms_are_said_to(sample, tmp_path):
+    summary, rows = sample
+    summary["uncertainty"]["normal_percent_lowest"] = 66.6666
+    summary["uncertainty"]["normal_percent_highest"] = 66.6666
+    assert "came out as 66.7 % in all of them" in page_of(tmp_path, summary, rows)
 
 
 def test_without_other_views_there_is_one_line_on_how_to_get_them(sample, tmp_path):
