@@ -8,9 +8,10 @@ import math
 import pytest
 
 from spermseg.analysis.analysed_sperm import AnalysedSperm
+from spermseg.analysis.criteria import load_criteria
 from spermseg.analysis.sample_uncertainty import summarise_uncertainty
 from spermseg.analysis.uncertainty import Uncertainty, ViewCounts
-from spermseg.analysis.verdicts import NO_HEAD, Failure, Verdict
+from spermseg.analysis.verdicts import Failure, Verdict, judge
 from spermseg.structures import Morphometry, SpermInstance
 
 LONG = Failure("head_length", "head", "head_length", 6.0, 5.0, "um", "head too long")
@@ -18,7 +19,7 @@ VERDICTS = {
     "normal": Verdict(applied=("head_length",)),
     "abnormal": Verdict((LONG,), applied=("head_length",)),
     "cut": Verdict(not_assessable_reason="cut"),
-    "headless": Verdict(not_assessable_reason=NO_HEAD),
+    "headless": judge(Morphometry(1, {}, frozenset({"no_head"})), load_criteria()),
 }
 
 

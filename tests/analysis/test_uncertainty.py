@@ -7,6 +7,7 @@ import math
 
 import pytest
 
+from spermseg.analysis.criteria import load_criteria
 from spermseg.analysis.quantities import QUANTITIES
 from spermseg.analysis.uncertainty import (
     UNCERTAINTY_COLUMNS,
@@ -15,7 +16,7 @@ from spermseg.analysis.uncertainty import (
     ViewCounts,
     compare_views,
 )
-from spermseg.analysis.verdicts import NO_HEAD, Failure, Verdict
+from spermseg.analysis.verdicts import Failure, Verdict, judge
 from spermseg.structures import Morphometry
 
 
@@ -25,7 +26,8 @@ def failing(*criteria):
 
 
 NORMAL, ABNORMAL = failing(), failing("head_length")
-CUT, HEADLESS = Verdict(not_assessable_reason="cut"), Verdict(not_assessable_reason=NO_HEAD)
+CUT = Verdict(not_assessable_reason="cut")
+HEADLESS = judge(Morphometry(1, {}, frozenset({"no_head"})), load_criteria())
 
 
 def view(verdict=NORMAL, **values):
