@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 
@@ -18,6 +19,7 @@ from spermseg.errors import DataError, ImageError, ModelError, UsageError
 from spermseg.inference.catalog import load_model
 from spermseg.inference.predictor import Predictor
 from spermseg.pipeline import analyze
+from spermseg.result import AnalysisResult
 from spermseg.structures import Part, Sample
 
 WHITE, BLUE, RED, GREEN = (255, 255, 255), (0, 0, 255), (255, 0, 0), (0, 255, 0)
@@ -145,6 +147,9 @@ def test_what_looks_the_same_in_every_view_is_certain(smear, colour_model):
     assert set(spread.values()) <= {None, 0.0}
     assert [view.view for view in result.views][:2] == ["as it is", "mirrored"]
     assert len({(view.counted, view.assessable, view.normal) for view in result.views}) == 1
+    again = AnalysisResult.from_dict(json.loads(json.dumps(result.to_dict())), result.sample)
+    assert again.views == result.views
+    assert again.table() == result.table()
     assert plain.views == ()
     assert "uncertainty" not in plain.to_dict()["sperm"][0]
 

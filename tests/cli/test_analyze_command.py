@@ -55,6 +55,17 @@ def test_a_closing_line_says_how_many_and_where(smears, tmp_path, analyze):
     assert stdout.startswith("2 pictures done (2 of them before), 0 failed\n")
 
 
+def test_uncertainty_is_asked_for_and_belongs_to_the_run(smears, tmp_path, analyze):
+    out = tmp_path / "out"
+    code, stdout, _ = analyze(smears, "-o", out, "--uncertainty", "--json")
+    assert code == 0
+    assert json.loads(stdout)["arguments"]["uncertainty"] is True
+    assert "verdict_agreement" in (out / "sperm.csv").read_text("utf-8")
+    code, _, stderr = analyze(smears, "-o", out, "--resume")
+    assert code == 2
+    assert "uncertainty true, not false" in stderr
+
+
 def test_quiet_says_nothing_and_json_only_json(smears, tmp_path, analyze):
     assert analyze(smears, "-o", tmp_path / "one", "--quiet") == (0, "", "")
     code, stdout, stderr = analyze(smears, "-o", tmp_path / "two", "--json")
