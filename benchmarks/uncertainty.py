@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 from scipy.stats import spearmanr
 
-from spermseg.analysis.criteria import load_criteria
+from spermseg.analysis.criteria import Criteria, load_criteria
 from spermseg.analysis.matching import match_sperm
 from spermseg.analysis.morphometry import measure_all
 from spermseg.analysis.proportions import Proportion
@@ -46,12 +46,14 @@ RESAMPLES = 1000
 Row = dict[str, Any]
 
 
-def compare(sample: LabelledSample, predictor: Any, um_per_px: float | None) -> Row:
+def compare(
+    sample: LabelledSample, predictor: Any, criteria: Criteria, um_per_px: float | None
+) -> Row:
     """Give what was found of each annotated sperm of one picture, beside its annotation."""
-    criteria = load_criteria()
-    start = time.process_time()
     picture = Sample(sample.id, sample.image)
-    result = analyze(picture, predictor=predictor, um_per_px=um_per_px, uncertainty=True)
+    known = {"predictor": predictor, "criteria": criteria, "um_per_px": um_per_px}
+    start = time.process_time()
+    result = analyze(picture, **known, uncertainty=True)
     seconds = time.process_time() - start
     annotated = sample.instances or ()
     length = result.scale.head_length_px
@@ -193,12 +195,12 @@ def main() -> None:
     options = parser.parse_args()
 
     dataset = open_dataset(options.data)
-    predictor = load_model(options.model, threads=1)
+    predictor, criteria = load_model(options.model, threads=1), load_criteria()
     known = known_rows(options.rows)
     rows = []
     for id in read_split(options.split, dataset).part(options.part)[: options.first]:
         if id not in known:
-            known[id] = compare(dataset.load(id), predictor, options.um_per_px)
+            known[id] = compare(dataset.load(id), predictor, criteria, options.um_per_px)
             if options.rows is not None:
                 with options.rows.open("a", encoding="utf-8") as stream:
                     stream.write(json.dumps(known[id]) + "\n")
