@@ -72,6 +72,7 @@ def analyze(
     Returns
     -------
     AnalysisResult
+        Without the network's scores: `Predictor.segment` and `Predictor.predict` give these.
 
     Raises
     ------
@@ -102,6 +103,8 @@ def analyze(
     sperm = analyze_sperm(segmentation, criteria)
     if segmentation.scale.um_per_px is not None:
         check_measured_scale([one.morphometry for one in sperm], segmentation.scale.um_per_px)
+    # Of a large picture they take more memory than anything else, and they have told all they can.
+    segmentation = replace(segmentation, scores=segmentation.scores[:, :0, :0].copy())
     made_by = provenance(predictor.card) | {"criteria": criteria.name}
     result = AnalysisResult(sample, segmentation, made_by, sperm)
     return with_uncertainty(result, predictor, criteria) if uncertainty else result

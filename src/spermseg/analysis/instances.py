@@ -106,8 +106,8 @@ def separate_sperm(segmentation: Segmentation) -> tuple[SpermInstance, ...]:
         for head, course in courses.items()
     }
     cutter = Cutter(segmentation.part_map, working.parts.shape)
-    found = _with_heads(heads, courses, owned, working, cutter)
-    return (*found, *_orphans(owned, working, cutter, first_id=len(found) + 1))
+    orphans = _orphans(owned, working, cutter, first_id=int(heads.heads.max()) + 1)
+    return (*_with_heads(heads, courses, owned, working, cutter), *orphans)
 
 
 def _at_working_scale(segmentation: Segmentation) -> _Working:
