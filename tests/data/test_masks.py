@@ -15,6 +15,7 @@ from spermseg.data.masks import (
     encode_rle,
     polygon_mask,
     read_mask,
+    rings_region,
     rle_mask,
     rle_region,
 )
@@ -84,6 +85,29 @@ def test_centres_inside_by_shapely(points):
     np.testing.assert_array_equal(polygon_mask(points, SHAPE)[~near], inside[~near])
 
 
+def test_a_ring_within_a_ring_is_a_hole():
+    region = rings_region([square(2, 3, 9, 11), square(4, 5, 6, 7)], SHAPE)
+    expected = np.zeros(SHAPE, bool)
+    expected[2:9, 3:11] = True
+    expected[4:6, 5:7] = False
+    np.testing.assert_array_equal(region.full(SHAPE), expected)
+    assert not rings_region([], SHAPE).full(SHAPE).any()
+
+
+@given(points=corners, hole=corners)
+def test_a_line_there_and_back_changes_nothing(points, hole):
+    joined = [*points, points[0], *hole, hole[0]]
+    np.testing.assert_array_equal(
+        rings_region([joined], SHAPE).full(SHAPE), rings_region([points, hole], SHAPE).full(SHAPE)
+    )
+
+
+def test_an_outline_that_would_fill_the_memory():
+    winding = [(x % 7, y * 10**4) for x in range(10_000) for y in (0, 1)]
+    with pytest.raises(MaskError, match="outline of 20000 corners"):
+        rings_region([winding], (10**4, 10))
+
+
 @given(points=corners)
 def test_with_outline_as_labelme_draws(points):
     # labelme.utils.shape_to_mask, for points on the picture.
@@ -97,7 +121,10 @@ def test_with_outline_as_labelme_draws(points):
 
 @pytest.mark.parametrize(
     "points",
-    [[(0, 0), (1, 1)], [], [(0, 0, 0)] * 3, [(0, 0), (1, np.nan), (2, 2)], [("a", "b")] * 3, None],
+    [
+        *([(0, 0), (1, 1)], [], [(0, 0, 0)] * 3, [(0, 0), (1, np.nan), (2, 2)], [("a", "b")] * 3),
+        *(None, [(0, 0), (1, 10**400), (2, 2)], [(0, 0), (1, 1e300), (2, 2)]),
+    ],
 )
 def test_what_is_no_polygon(points):
     with pytest.raises(MaskError, match=r"polygon"):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,10 @@ from pycocotools import mask as coco_mask
 
 from spermseg.data.images import read_values
 from spermseg.errors import ImageError, MaskError
+
+_FARTHEST = 10**9
+_MOST_CROSSINGS = 2**26
+"""Of the edges of one outline with rows: as many as a picture has pixels."""
 
 
 def read_mask(path: Path) -> NDArray[Any]:
@@ -109,34 +113,83 @@ def polygon_region(points: ArrayLike, shape: tuple[int, int], *, outline: bool =
     MaskError
         For fewer than 3 points, or coordinates that are no finite numbers.
     """
+    if not outline:
+        return rings_region([points], shape)
     corners = _checked_corners(points)
-    limits = (shape[1], shape[0])
-    # A pixel of margin at the right and below for the outline's own pixels.
-    left, top = np.clip(np.floor(corners.min(0)), 0, limits).astype(int)
-    right, bottom = np.clip(np.floor(corners.max(0)) + 1, 0, limits).astype(int)
-    fill = _fill_with_outline if outline else _fill_centres
-    return Region(int(top), int(left), fill(corners - (left, top), (bottom - top, right - left)))
+    (left, top), (right, bottom) = _window(corners, shape)
+    return Region(
+        top, left, _fill_with_outline(corners - (left, top), (bottom - top, right - left))
+    )
+
+
+def rings_region(rings: Sequence[ArrayLike], shape: tuple[int, int]) -> Region:
+    """Fill several polygons together by the even-odd rule, so that a ring in another is a hole.
+
+    A pixel belongs to it when its centre lies inside, as in COCO. A line that is drawn there and
+    back, as from an outline to its hole and back in one polygon, changes nothing.
+
+    Parameters
+    ----------
+    rings : sequence of (n, 2) float
+        As `points` of `polygon_region`.
+    shape : (height, width)
+        The picture's.
+
+    Raises
+    ------
+    MaskError
+        As `polygon_region`, and for so many corners that no hand has drawn them.
+    """
+    corners = [_checked_corners(ring) for ring in rings]
+    if not corners:
+        return Region(0, 0, np.zeros((0, 0), bool))
+    (left, top), (right, bottom) = _window(np.concatenate(corners), shape)
+    starts = np.concatenate(corners) - (left, top)
+    ends = np.concatenate([np.roll(ring, -1, axis=0) for ring in corners]) - (left, top)
+    return Region(top, left, _fill_centres(starts, ends, (bottom - top, right - left)))
 
 
 def _checked_corners(points: ArrayLike) -> NDArray[np.float64]:
     try:
         corners = np.asarray(points, np.float64)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise MaskError(f"points of a polygon must be pairs of numbers: {error}") from None
     if corners.ndim != 2 or corners.shape[1] != 2 or len(corners) < 3:
         raise MaskError(f"a polygon needs at least 3 points (x, y), got shape {corners.shape}")
     if not np.isfinite(corners).all():
         raise MaskError("a polygon has coordinates that are no finite numbers")
+    if np.abs(corners).max() > _FARTHEST:
+        raise MaskError(f"a polygon has coordinates beyond {_FARTHEST:,}")
     return corners
 
 
-def _fill_centres(corners: NDArray[np.float64], shape: tuple[int, int]) -> NDArray[np.bool_]:
+def _window(
+    corners: NDArray[np.float64], shape: tuple[int, int]
+) -> tuple[tuple[int, int], tuple[int, int]]:
+    """Give the corners (x, y), top left and bottom right, of what `corners` cover of a picture."""
+    limits = (shape[1], shape[0])
+    # A pixel of margin at the right and below for the outline's own pixels.
+    left, top = np.clip(np.floor(corners.min(0)), 0, limits).astype(int)
+    right, bottom = np.clip(np.floor(corners.max(0)) + 1, 0, limits).astype(int)
+    return (int(left), int(top)), (int(right), int(bottom))
+
+
+def _fill_centres(
+    starts: NDArray[np.float64], ends: NDArray[np.float64], shape: tuple[int, int]
+) -> NDArray[np.bool_]:
+    """Fill what lies between edges, each from its start to its end."""
     height, width = shape
+    # The same edge in the other direction shall cross each row at the very same place.
+    down = (starts[:, 1] <= ends[:, 1])[:, None]
     # In these coordinates pixel centres are whole numbers.
-    x0, y0 = (corners - 0.5).T
-    x1, y1 = np.roll(x0, -1), np.roll(y0, -1)
-    rows = np.arange(height)[:, None]
-    row, edge = np.nonzero((y0 <= rows) != (y1 <= rows))
+    x0, y0 = (np.where(down, starts, ends) - 0.5).T
+    x1, y1 = (np.where(down, ends, starts) - 0.5).T
+    first, behind = np.clip(np.ceil([y0, y1]), 0, height).astype(int)
+    times = behind - first
+    if times.sum() > _MOST_CROSSINGS:
+        raise MaskError(f"an outline of {len(starts)} corners that crosses {times.sum()} rows")
+    edge = np.repeat(np.arange(len(times)), times)
+    row = np.arange(times.sum()) - np.repeat(times.cumsum() - times, times) + first[edge]
     slope = (x1[edge] - x0[edge]) / (y1[edge] - y0[edge])
     crossing = np.ceil(x0[edge] + (row - y0[edge]) * slope)
     # Every crossing switches between inside and outside for all pixels to its right.
