@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spermseg.data.scale import head_lengths
+from spermseg.data.scale import head_lengths, head_regions
 
 
 def ellipse(size, centre, length, width, angle=0.0):
@@ -49,6 +49,21 @@ def test_several_heads_are_measured_one_by_one():
 )
 def test_what_is_no_single_whole_head_is_left_out(mask):
     assert head_lengths(mask).size == 0
+
+
+def test_a_region_knows_its_place_its_size_and_the_borders_it_touches():
+    mask = np.zeros((50, 60), bool)
+    mask[10:20, 30:60] = True
+    mask[40:50, :10] = True
+    right, corner = head_regions(mask)
+    assert right.window == np.s_[10:20, 30:60]
+    assert right.area == 300
+    assert (right.length, right.width) == (
+        pytest.approx(4 * np.sqrt(30**2 / 12)),
+        pytest.approx(4 * np.sqrt(10**2 / 12)),
+    )
+    assert (right.borders, corner.borders) == (1, 2)
+    assert not right.is_whole_head
 
 
 def test_two_heads_that_touch_at_an_angle_are_left_out():

@@ -102,6 +102,17 @@ def test_in_a_large_picture_only_parts_are_looked_at(predictor, network, smear):
     assert max(h * w for h, w in network.sizes) <= 800**2
 
 
+def test_a_large_field_of_view_is_not_looked_at_along_its_rim(predictor, smear, monkeypatch):
+    monkeypatch.setattr(scale, "LOOKS", 1)
+    sample = smear((1200, 6000), 91, [(500, 2900), (700, 3000)])
+    rows, columns = np.ogrid[-600:600, -3000:3000]
+    sample.image[(rows / 580) ** 2 + (columns / 2980) ** 2 > 1] = 10
+    found = scale.estimate_head_length(
+        sample.image, look_through(predictor, sample), SCHEMA, WORKING
+    )
+    assert found.measured_px == pytest.approx(91, rel=0.05)
+
+
 def look_through(predictor, sample):
     def look_for(box, assumed):
         top, left, bottom, right = (int(edge) for edge in box)

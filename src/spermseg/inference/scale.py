@@ -71,8 +71,8 @@ LOOKS = 4
 ENOUGH_HEADS = 12
 """No further part is looked at once so many whole heads with a midpiece are found."""
 
-DARK = 0.25
-"""What is darker than this share of a picture's light is no smear: around a round field of view."""
+DARK = 0.1
+"""What is darker than this share of a picture's light is no stain: around a round field of view."""
 
 LookFor = Callable[[Box, float], NDArray[Any]]
 """Takes a part of the picture and the head length in px to assume; gives the probabilities
@@ -257,5 +257,5 @@ def _parts_to_look_at(image: NDArray[Any], zoom: float) -> Iterator[Box]:
 
 
 def _starts(extent: int, side: int) -> list[int]:
-    number = max(1, extent // side)
+    number = -(-extent // side)
     return [index * max(0, extent - side) // max(1, number - 1) for index in range(number)]
