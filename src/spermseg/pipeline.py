@@ -128,6 +128,7 @@ def analyze_sperm(segmentation: Segmentation, criteria: Criteria) -> tuple[Analy
     # Only where there is something to separate: scikit-image takes longer to load than spermseg.
     from spermseg.analysis.instances import separate_sperm
     from spermseg.analysis.morphometry import measure_all
+    from spermseg.analysis.objects import classify
 
     scale = segmentation.scale
     height, width = segmentation.part_map.shape
@@ -135,7 +136,11 @@ def analyze_sperm(segmentation: Segmentation, criteria: Criteria) -> tuple[Analy
         instances = separate_sperm(segmentation)
     with stage("measurements"):
         measured = measure_all(instances, head_length_px=scale.head_length_px, size=(height, width))
-        verdicts = [judge(one, criteria, scale.um_per_px) for one in measured]
+        found = classify(instances, measured, criteria.objects, scale.head_length_px)
+        verdicts = [
+            judge(one, criteria, scale.um_per_px, what)
+            for one, what in zip(measured, found, strict=True)
+        ]
     return tuple(map(AnalysedSperm, instances, measured, verdicts))
 
 

@@ -27,6 +27,9 @@ from spermseg.structures import (
     Segmentation,
 )
 
+NOT_SPERM = "× "
+"""Stands in an overlay before the number of what has a head and is not counted as sperm."""
+
 RESULT_FORMAT = 2
 
 SMALLEST_HEAD_PX = 20
@@ -47,7 +50,7 @@ class AnalysisResult:
     provenance : mapping
         What made it, JSON-ready: ``spermseg`` (version), ``model``, ``sha256``, ``criteria``.
     sperm : tuple of AnalysedSperm
-        Ids from 1; tails without a head come last and do not count as sperm.
+        Ids from 1, tails without a head last. Not all count as sperm, see `AnalysedSperm.is_sperm`.
     views : tuple of ViewCounts
         What was counted in each view of the picture, where it was looked at in several.
 
@@ -88,7 +91,7 @@ class AnalysisResult:
 
     @property
     def sperm_count(self) -> int:
-        """Number of sperm with a head; heads that touch are told apart."""
+        """Number of sperm; heads that touch are told apart, loose ones do not count."""
         return sum(one.is_sperm for one in self.sperm)
 
     @property
@@ -140,7 +143,7 @@ class AnalysisResult:
             head_length_px=self.scale.head_length_px,
             um_per_px=self.scale.um_per_px,
             labels=[
-                (box[0], box[3], str(one.instance.id))
+                (box[0], box[3], f"{'' if one.is_sperm else NOT_SPERM}{one.instance.id}")
                 for one in self.sperm
                 if (box := one.head_box) is not None
             ],

@@ -35,6 +35,8 @@ NORMAL_UM = {
     "midpiece_insertion_angle": 5.0,
     "midpiece_insertion_offset": 0.1,
     "tail_length": 45.0,
+    "tail_seen_length": 45.0,
+    "tail_view": 12.0,
     "tail_width": 0.45,
     "tail_largest_bend": 20.0,
     "tail_coiling": 0.2,

@@ -104,8 +104,8 @@ def test_a_tail_without_a_head_is_no_sperm(sperm):
     orphan = AnalysedSperm(
         instance,
         Morphometry(7, {}, frozenset({"no_head"})),
-        Verdict(not_assessable_reason=NO_HEAD),
+        Verdict(not_assessable_reason=NO_HEAD, object="headless tail"),
     )
     assert not orphan.is_sperm
     assert orphan.flags == {"no_head"}
-    assert orphan.verdict_name == "not assessable"
+    assert orphan.verdict_name == "not counted"

@@ -158,6 +158,77 @@ def test_a_wrong_set_is_named(settings, changes, words):
         criteria_from(settings | changes)
 
 
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"lower_bound": "tail_seen_lenght"}, "did you mean 'tail_seen_length'"),
+        ({"lower_bound": "head_area"}, "head_area cannot be compared with tail_length"),
+        ({"max": 60, "above": "too long"}, "lower_bound goes with a min alone"),
+    ],
+)
+def test_a_wrong_lower_bound_is_named(settings, changes, words):
+    entry(settings, "tail_length").update(changes)
+    with pytest.raises(ConfigError, match=words):
+        criteria_from(settings)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"loose_heads": "appart"}, "objects: loose_heads.*'apart' or 'abnormal'"),
+        ({"shortst": 0.5}, "objects: unknown key 'shortst', did you mean 'shortest'"),
+        ({"bare_roundest": 0.9}, "bare_roundest.*greater than or equal to 1"),
+        ({"bare_roughest": 1.5}, "bare_roughest.*less than or equal to 1"),
+        ({"largest": -1}, "largest.*greater than 0"),
+        ({"source": ""}, "source"),
+    ],
+)
+def test_wrong_limits_of_what_is_no_sperm_are_named(settings, changes, words):
+    settings["objects"].update(changes)
+    with pytest.raises(ConfigError, match=words):
+        criteria_from(settings)
+
+
+def test_a_set_may_change_another(tmp_path):
+    path = tmp_path / "mine.yaml"
+    own = {"name": "head_length", "region": "head", "quantity": "head_length", "unit": "um"}
+    own |= {"max": 6.0, "above": "long", "source": "our rule"}
+    settings = {"based_on": "who-2021", "name": "mine", "leave_out": ["head_width"]}
+    path.write_text(yaml.safe_dump({"format_version": 1, **settings, "criteria": [own]}))
+    mine, who = load_criteria(path), load_criteria()
+    assert mine.name == "mine"
+    assert mine.title == who.title
+    assert list(mine.by_name) == [name for name in who.by_name if name != "head_width"]
+    assert (mine.by_name["head_length"].min, mine.by_name["head_length"].max) == (None, 6.0)
+    assert mine.by_name["tail_bend"] == who.by_name["tail_bend"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"based_on": "who-2020"}, "based_on: did you mean 'who-2021'"),
+        ({"based_on": ["who-2021"]}, "based_on"),
+        ({"leave_out": ["head_lenght"]}, "leave_out: no criterion 'head_lenght'.*'head_length'"),
+        ({"leave_out": 5}, "leave_out: no criterion 5"),
+        ({"criteria": [5]}, "criterion number 1"),
+        ({"critera": []}, "did you mean 'criteria'"),
+    ],
+)
+def test_a_wrong_change_of_another_set_is_named(tmp_path, changes, words):
+    path = tmp_path / "mine.yaml"
+    path.write_text(yaml.safe_dump({"based_on": "who-2021", **changes}))
+    with pytest.raises(ConfigError, match=words) as caught:
+        load_criteria(path)
+    assert "mine.yaml" in str(caught.value)
+
+
+def test_the_acrosome_can_be_left_alone():
+    who, without = load_criteria(), load_criteria("who-2021-without-acrosome")
+    assert set(who.by_name) - set(without.by_name) == {"acrosome_fraction"}
+    assert set(who.not_judged) < set(without.not_judged)
+    assert without.objects == who.objects
+
+
 def test_a_misspelt_key_is_named_rather_than_the_missing_one(settings):
     criterion = entry(settings, "head_length")
     criterion["sorce"] = criterion.pop("source")

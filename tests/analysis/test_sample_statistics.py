@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spermseg.analysis.criteria import load_criteria
+from spermseg.analysis.objects import Found
 from spermseg.analysis.sample_statistics import Distribution, JudgedSperm, summarise
 from spermseg.analysis.verdicts import judge
 from spermseg.structures import Morphometry
@@ -34,8 +35,17 @@ def judged(sperm):
 
 
 @pytest.fixture
-def sample(judged):
-    """Ten assessable sperm, three that are not, two headless tails."""
+def apart(sperm):
+    def make(what: str, reason: str):
+        one = sperm("no_midpiece", "no_tail")
+        return JudgedSperm(one, judge(one, WHO, UM, Found(what, reason)), UM)
+
+    return make
+
+
+@pytest.fixture
+def sample(judged, apart):
+    """Ten assessable sperm, three that are not, two headless tails, a loose head, debris."""
     return [
         *[judged() for _ in range(4)],
         judged(**HEAD),
@@ -43,21 +53,29 @@ def sample(judged):
         judged(**HEAD, **MIDPIECE, **TAIL),
         judged(**TAIL),
         judged(**HEAD_TWICE, **MIDPIECE, **TAIL, **CYTOPLASM),
-        judged("no_tail"),
-        *[judged("cut", **HEAD) for _ in range(2)],
-        judged("tail_incomplete"),
+        judged(tail_length=20.0),
+        *[judged("cut", **HEAD, tail_view=3.0) for _ in range(2)],
+        judged("uncertain"),
         *[judged("no_head") for _ in range(2)],
+        apart("loose head", "neither midpiece nor tail"),
+        *[apart("not a sperm", "too small for a head") for _ in range(2)],
+        apart("not a sperm", "round, without midpiece and tail"),
     ]
 
 
 def test_counts(sample):
     summary = summarise("A", sample, WHO)
     assert summary.headless_tails == 2
+    assert summary.loose_heads == 1
+    assert summary.not_sperm == {
+        "too small for a head": 2,
+        "round, without midpiece and tail": 1,
+    }
     assert summary.counted == 13
     assert summary.assessable == 10
     assert summary.not_assessable == {
-        "cut by the border of the picture": 2,
-        "tail not visible to its end": 1,
+        "less than 5.2 head lengths of tail in view": 2,
+        "parts uncertain, for example overlapped": 1,
     }
     assert (summary.normal.count, summary.normal.total) == (4, 10)
     assert summary.normal.percent == pytest.approx(40)
@@ -87,10 +105,20 @@ def test_criteria_failed(sample):
     failed = summarise("A", sample, WHO).failed
     assert (failed["head_length"].count, failed["head_length"].total) == (4, 10)
     assert failed["acrosome_fraction"].count == 2
-    assert failed["tail_present"].count == 1
-    assert (failed["tail_bend"].count, failed["tail_bend"].total) == (3, 9)
+    assert failed["tail_length"].count == 1
+    assert (failed["tail_bend"].count, failed["tail_bend"].total) == (3, 10)
     assert failed["vacuole_count"].count == 0
     assert "tail_length_by_head" not in failed
+
+
+def test_what_rests_on_one_criterion_alone(sample):
+    # Two are too long only, or bent only, or short only; the rest fails twice or more.
+    without = summarise("A", sample, WHO).normal_without
+    assert {name: (one.count, one.total) for name, one in without.items()} == {
+        "head_length": (5, 10),
+        "tail_bend": (5, 10),
+        "tail_length": (5, 10),
+    }
 
 
 def test_a_region_that_was_never_judged_has_no_share_of_defects(judged):
@@ -107,7 +135,7 @@ def test_a_normal_sample_has_no_indices_of_its_abnormal_sperm(judged):
     assert summary.sdi == 0
 
 
-@pytest.mark.parametrize("flags", [None, ("cut",), ("no_head",)])
+@pytest.mark.parametrize("flags", [None, ("uncertain",), ("no_tail",), ("no_head",)])
 def test_a_sample_without_anything_to_judge_is_valid(judged, flags):
     sperm = [] if flags is None else [judged(*flags) for _ in range(3)]
     summary = summarise("A", sperm, WHO)
@@ -214,7 +242,7 @@ def test_a_distribution_leaves_out_what_is_not_known():
 @given(
     st.lists(
         st.tuples(
-            st.sampled_from([(), (), ("cut",), ("no_tail",), ("no_head",)]),
+            st.sampled_from([(), (), ("uncertain",), ("no_tail",), ("no_head",)]),
             st.sampled_from([{}, HEAD, HEAD_TWICE, MIDPIECE, TAIL, CYTOPLASM, HEAD | TAIL]),
         ),
         max_size=25,

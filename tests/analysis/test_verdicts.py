@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spermseg.analysis.criteria import criteria_from, load_criteria
+from spermseg.analysis.objects import Found
 from spermseg.analysis.quantities import QUANTITIES
 from spermseg.analysis.verdicts import NO_SCALE, check_scale, judge
 from spermseg.errors import DataError, UsageError
@@ -60,7 +61,7 @@ def test_a_sperm_within_all_limits_is_normal(sperm):
         ({"midpiece_insertion_offset": 1.1}, "midpiece_offset", "midpiece", 0.4, 0.25, "axis"),
         ({"tail_length": 20}, "tail_length", "tail", 20, 22.5, "tail too short"),
         ({"tail_largest_bend": 120}, "tail_bend", "tail", 120, 90, "sharply bent"),
-        ({"tail_coiling": 2.5}, "tail_coiling", "tail", 2.5, 1, "coiled"),
+        ({"tail_coiling": 2.5}, "tail_coiling", "tail", 2.5, 1.5, "coiled"),
         ({"tail_width": 0.9}, "tail_width", "tail", 1.5, 1.45, "thicker than the midpiece"),
         ({"droplet_fraction": 0.4}, "residual_cytoplasm", "cytoplasm", 0.4, 0.333, "cytoplasm"),
     ],
@@ -87,15 +88,17 @@ def test_a_value_on_the_limit_passes():
 
 
 def test_failures_read_like_sentences(sperm):
-    verdict = judge(sperm("no_tail", head_length=5.6, acrosome_fraction=0.3), WHO, UM)
+    changes = {"head_length": 5.6, "acrosome_fraction": 0.3}
+    verdict = judge(sperm("no_midpiece", "no_tail", **changes), WHO, UM)
     assert [str(failure) for failure in verdict.failed] == [
         "head too long (5.6 > 5 um)",
         "acrosome too small (0.3 < 0.4)",
+        "no midpiece",
         "no tail",
     ]
 
 
-def test_a_loose_head_is_abnormal_and_its_tail_is_not_judged_further(sperm):
+def test_a_loose_head_that_is_judged_is_abnormal_and_its_tail_not_judged_further(sperm):
     verdict = judge(sperm("no_tail", "no_midpiece"), WHO, UM)
     assert [failure.criterion for failure in verdict.failed] == ["midpiece_present", "tail_present"]
     assert verdict.failed[0].value is None
@@ -119,20 +122,75 @@ def test_a_tail_without_a_head_is_no_sperm(sperm):
 
 
 @pytest.mark.parametrize(
-    ("flags", "reason"),
+    ("flags", "changes", "reason"),
     [
-        (("cut",), "cut by the border of the picture"),
-        (("cut", "no_tail"), "cut by the border of the picture"),
-        (("uncertain", "tail_incomplete"), "parts uncertain, for example overlapped"),
-        (("tail_incomplete", "no_tail"), "tail not visible to its end"),
+        (("uncertain", "tail_incomplete"), {}, "parts uncertain, for example overlapped"),
+        (("no_tail",), {}, "no tail found"),
+        (("cut", "no_midpiece", "no_tail"), {}, "no tail found"),
+        (("cut",), {"head_width": math.nan}, "head cut by the border of the picture"),
+        (("cut",), {"midpiece_length": math.nan}, "midpiece cut by the border of the picture"),
+        (("cut",), {"tail_view": 5.1}, "less than 5.2 head lengths of tail in view"),
+        ((), {"tail_view": 3.0, "tail_length": 10.0}, "less than 5.2 head lengths of tail in view"),
+        (("tail_incomplete",), {"tail_view": math.nan}, "tail could not be followed"),
     ],
 )
-def test_what_is_not_seen_whole_is_not_assessable_whatever_else_is_wrong(sperm, flags, reason):
-    verdict = judge(sperm(*flags, head_length=9), WHO, UM)
+def test_what_is_not_seen_is_not_assessable_whatever_is_wrong_with_the_rest(
+    sperm, flags, changes, reason
+):
+    verdict = judge(sperm(*flags, head_length=9, **changes), WHO, UM)
     assert verdict.normal is None
     assert verdict.failed == ()
     assert verdict.not_assessable_reason == reason
     assert verdict.is_sperm
+
+
+UNSEEN = {"tail_length": math.nan, "tail_curvature": math.nan}
+
+
+@pytest.mark.parametrize("flag", ["cut", "tail_incomplete"])
+def test_a_tail_of_which_enough_is_seen_is_judged_though_its_end_is_not(sperm, flag):
+    seen = {**UNSEEN, "tail_seen_length": 23.0, "tail_view": 5.3}
+    assert judge(sperm(flag, **seen), WHO, UM).normal is True
+    assert judge(sperm(flag, **seen), WHO).normal is True
+    bent = judge(sperm(flag, **seen, tail_largest_bend=120.0), WHO, UM)
+    assert [failure.criterion for failure in bent.failed] == ["tail_bend"]
+
+
+def test_a_long_head_s_tail_may_be_too_long_to_be_seen_and_its_length_is_left_out(sperm):
+    one = sperm("cut", **UNSEEN, head_length=4.9, tail_seen_length=23.0, tail_view=5.3)
+    verdict = judge(one, WHO)
+    assert verdict.normal is True
+    assert [entry.criterion for entry in verdict.skipped if "tail" in entry.criterion] == [
+        "tail_length",
+        "tail_length_by_head",
+    ]
+
+
+@given(
+    st.frozensets(st.sampled_from(["cut", "tail_incomplete", "uncertain", "no_tail"])),
+    st.floats(0, 12),
+    st.dictionaries(
+        st.sampled_from(
+            ["head_length", "head_width", "midpiece_length", "tail_length", "tail_largest_bend"]
+        ),
+        st.floats(0.1, 100),
+    ),
+)
+def test_whether_a_sperm_is_assessed_does_not_depend_on_what_is_wrong_with_it(
+    sperm, flags, view, changes
+):
+    changes = {k: v for k, v in changes.items() if "no_tail" not in flags or "tail" not in k}
+    whole = judge(sperm(*flags, tail_view=view), WHO, UM)
+    changed = judge(sperm(*flags, tail_view=view, **changes), WHO, UM)
+    assert whole.not_assessable_reason == changed.not_assessable_reason
+
+
+@pytest.mark.parametrize("what", ["loose head", "not a sperm"])
+def test_what_is_no_sperm_is_not_judged(sperm, what):
+    verdict = judge(sperm(head_length=9), WHO, UM, Found(what, "the reason"))
+    assert (verdict.object, verdict.not_assessable_reason) == (what, "the reason")
+    assert not verdict.is_sperm
+    assert verdict.failed == verdict.applied == ()
 
 
 def test_criteria_of_the_head_alone_may_judge_a_sperm_whose_tail_is_cut(sperm):

@@ -1,3 +1,4 @@
+import math
 import re
 
 import numpy as np
@@ -5,6 +6,7 @@ import pytest
 
 from spermseg import DISCLAIMER
 from spermseg.analysis.criteria import load_criteria
+from spermseg.analysis.objects import SPERM, Found
 from spermseg.analysis.quantities import QUANTITIES, column
 from spermseg.analysis.sample_statistics import JudgedSperm, summarise
 from spermseg.analysis.verdicts import judge
@@ -34,6 +36,8 @@ NORMAL = {
     "midpiece_insertion_angle": 5.0,
     "midpiece_insertion_offset": 2.0,
     "tail_length": 45.0 / UM,
+    "tail_seen_length": 45.0 / UM,
+    "tail_view": 12.0,
     "tail_width": 9.0,
     "tail_largest_bend": 20.0,
     "tail_coiling": 0.1,
@@ -42,12 +46,15 @@ NORMAL = {
 LONG_HEAD = {"head_length": 5.6 / UM, "head_ellipticity": 2.0}
 
 
-def sperm(id=1, *, flags=(), image="a", sample="man", slide="", um=UM, **values):
+def sperm(id=1, *, flags=(), found=SPERM, image="a", sample="man", slide="", um=UM, **values):
     """Give a judged sperm and its row as `spermseg.batch` makes it."""
     morphometry = Morphometry(id, NORMAL | values, frozenset(flags))
-    verdict = judge(morphometry, CRITERIA, um)
+    verdict = judge(morphometry, CRITERIA, um, found)
     row = {"image": image, "sample": sample, "slide": slide, "sperm_id": id}
+    row["object"] = verdict.object
     row["verdict"] = {True: "normal", False: "abnormal", None: "not assessable"}[verdict.normal]
+    if not verdict.is_sperm:
+        row["verdict"] = "not counted"
     row |= {"reason": verdict.not_assessable_reason, "bbox_head": (10, 20, 30, 60)}
     row["failed"] = [str(failure) for failure in verdict.failed]
     for name, value in morphometry.values.items():
@@ -108,7 +115,7 @@ def few():
     return [
         *(sperm(id) for id in (1, 2)),
         *(sperm(id, **LONG_HEAD) for id in (3, 4)),
-        *(sperm(id, flags=("cut",)) for id in range(5, 10)),
+        *(sperm(id, flags=("cut",), tail_view=3.0) for id in range(5, 10)),
         sperm(10, flags=("no_head",)),
     ]
 
@@ -123,14 +130,41 @@ def test_the_result_is_said_first_in_words_with_its_interval(tmp_path):
     order += ["Measurements", "Sperm by verdict", "Model and scale", "Each picture", DISCLAIMER]
     places = [text.index(words) for words in order]
     assert places == sorted(places)
-    assert "1 tail without a head is not counted" in text
-    assert "cut by the border of the picture 5 55.6 %" in text
+    assert "tails without a head 1" in text
+    assert "less than 5.2 head lengths of tail in view 5 55.6 %" in text
     assert "sperm 10" not in text
+
+
+def test_what_is_no_sperm_is_told_and_shown_apart(tmp_path):
+    loose = Found("loose head", "neither midpiece nor tail")
+    round_cell = Found("not a sperm", "round, without midpiece and tail")
+    found = [*few(), sperm(11, found=loose), *(sperm(id, found=round_cell) for id in (12, 13))]
+    page = page_of(tmp_path, found)
+    text = text_of(page)
+    assert "9 sperm counted, 4 of them assessable" in text
+    assert "loose heads neither midpiece nor tail 1" in text
+    assert "round cells and debris round, without midpiece and tail 2" in text
+    assert "not counted 3" in text
+    assert "sperm 12 round, without midpiece and tail" in text
+    # They have a head, but it is in no distribution.
+    assert "head length, µm: median 4.50 of 9 sperm" in page
+
+
+def test_what_rests_on_the_acrosome_alone_is_told():
+    found = [sperm(1), *(sperm(id, acrosome_fraction=0.3) for id in (2, 3, 4))]
+    found.append(sperm(5, acrosome_fraction=0.3, tail_largest_bend=120.0))
+    (note,) = [one for one in sample_notes(summary_of(found)) if "acrosome alone" in one]
+    assert note.startswith("3 of 4 abnormal sperm fail by the area of the acrosome alone.")
+    # Newcombe 1998, method 3, 4 of 5.
+    assert "4 of 5 (80.0 %, 95 % interval 37.6 to 96.4 %) would be normal" in note
+    assert "--criteria who-2021-without-acrosome" in note
 
 
 def test_what_weakens_the_result_is_told():
     notes = sample_notes(summary_of(few()))
-    assert notes[0].startswith("5 of 9 sperm could not be assessed, 5 of them for this reason: cut")
+    assert notes[0].startswith(
+        "5 of 9 sperm could not be assessed, 5 of them for this reason: less"
+    )
     assert notes[1].startswith("4 sperm were assessed; the WHO manual asks for at least 200")
     assert len(notes) == 2
 
@@ -160,11 +194,12 @@ def test_the_reference_range_is_in_the_histogram_where_the_scale_is_known(tmp_pa
 
 
 def test_every_sperm_is_shown_with_its_criterion_and_linked_to_its_picture(tmp_path):
-    found = [sperm(1, image="b/x"), sperm(2, image="b/x", **LONG_HEAD), sperm(3, flags=("cut",))]
+    cut = sperm(3, flags=("cut",), head_width=math.nan)
+    found = [sperm(1, image="b/x"), sperm(2, image="b/x", **LONG_HEAD), cut]
     page = page_of(tmp_path, found, "a", "b/x")
     gallery = page[page.index("Sperm by verdict") : page.index("Model and scale")]
     order = ["normal", "sperm 1", "abnormal", "sperm 2", "head too long (5.6 &gt; 5 um)"]
-    order += ["not assessable", "sperm 3", "cut by the border of the picture"]
+    order += ["not assessable", "sperm 3", "head cut by the border of the picture"]
     places = [gallery.index(words) for words in order]
     assert places == sorted(places)
     assert gallery.count("data:image/jpeg") == 3
@@ -208,7 +243,7 @@ def test_several_samples_have_a_table_and_each_its_own_page(tmp_path):
     ("found", "words"),
     [
         ([sperm(1, flags=("no_head",))], "No sperm was found."),
-        ([sperm(1, flags=("cut",))], "1 sperm counted, none of which could be assessed."),
+        ([sperm(1, tail_view=2.0)], "1 sperm counted, none of which could be assessed."),
     ],
 )
 def test_nothing_to_judge_is_said_too(tmp_path, found, words):

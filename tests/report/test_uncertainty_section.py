@@ -36,6 +36,7 @@ def sperm(id, lengths, widths, um_per_px=0.1):
 HEAD_ONLY = CRITERIA.model_copy(
     update={
         "not_assessable": (),
+        "least_tail_view": None,
         "criteria": tuple(c for c in CRITERIA.criteria if c.name in ("head_length", "head_width")),
     }
 )

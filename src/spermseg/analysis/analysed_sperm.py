@@ -22,7 +22,7 @@ HEADLESS = "headless"
 _SCALED = tuple(name for name, quantity in QUANTITIES.items() if quantity.needs_scale)
 
 COLUMNS = (
-    *("sperm_id", "score", "flags", "verdict", "reason", "failed"),
+    *("sperm_id", "object", "score", "flags", "verdict", "reason", "failed"),
     *("bbox_x_px", "bbox_y_px", "bbox_width_px", "bbox_height_px"),
     *("centroid_x_px", "centroid_y_px", "um_per_px"),
     *(
@@ -61,12 +61,14 @@ class AnalysedSperm:
 
     @property
     def is_sperm(self) -> bool:
-        """False for a tail without a head, which is not counted."""
+        """False for a tail or head by itself and for what is no sperm: they are not counted."""
         return self.verdict.is_sperm
 
     @property
     def verdict_name(self) -> str:
-        """``normal``, ``abnormal`` or ``not assessable``."""
+        """``normal``, ``abnormal`` or ``not assessable``; ``not counted`` for what is no sperm."""
+        if not self.is_sperm:
+            return "not counted"
         return {True: "normal", False: "abnormal", None: "not assessable"}[self.verdict.normal]
 
     @property
@@ -106,6 +108,7 @@ class AnalysedSperm:
         centre = _centroid(self.instance)
         row: dict[str, Any] = {
             "sperm_id": self.instance.id,
+            "object": self.verdict.object,
             "score": round(self.instance.score, 4),
             "flags": "; ".join(sorted(self.flags)),
             "verdict": self.verdict_name,
@@ -197,6 +200,7 @@ def _verdict(value: Mapping[str, Any]) -> Verdict:
         value["not_assessable_reason"],
         tuple(Skipped(**skipped) for skipped in value["skipped"]),
         tuple(value["applied"]),
+        value["object"],
     )
 
 

@@ -16,6 +16,7 @@ from pydantic import (
     model_validator,
 )
 
+from spermseg.analysis.objects import ObjectLimits
 from spermseg.analysis.quantities import QUANTITIES, Quantity, did_you_mean
 from spermseg.config import read_yaml
 from spermseg.errors import ConfigError, UsageError
@@ -50,6 +51,9 @@ class Criterion(BaseModel):
         A value on the limit passes.
     below, above : str, optional
         What to tell people of a value below `min` or above `max`.
+    lower_bound : str, optional
+        A quantity that the limited one is at least, to be compared with `min` where that itself is
+        not known: the criterion is passed where it is not below, and left out otherwise.
     flag : str, optional
         Instead of a quantity: the criterion fails where a sperm has this flag.
     text : str, optional
@@ -76,6 +80,7 @@ class Criterion(BaseModel):
     max: Number | None = None
     below: Text | None = None
     above: Text | None = None
+    lower_bound: str | None = None
     flag: str | None = None
     text: Text | None = None
     only_without_scale: bool = False
@@ -99,7 +104,7 @@ class Criterion(BaseModel):
         """Name of the value that is compared with the limits, or of the flag."""
         return " / ".join(one.name for one in self.quantities) or str(self.flag)
 
-    @field_validator("quantity", "relative_to")
+    @field_validator("quantity", "relative_to", "lower_bound")
     @classmethod
     def _quantity_exists(cls, name: str | None) -> str | None:
         if name is not None and name not in QUANTITIES:
@@ -119,6 +124,7 @@ class Criterion(BaseModel):
             self._check_texts()
             self._check_unit()
             self._check_limits()
+            self._check_lower_bound()
         if self.only_without_scale and self.needs_scale:
             raise ValueError(f"only_without_scale, but {self.measured} needs the pixel size")
         return self
@@ -162,6 +168,14 @@ class Criterion(BaseModel):
         if self.min is not None and self.max is not None and self.min > self.max:
             raise ValueError(f"min {self.min:g} is above max {self.max:g}")
 
+    def _check_lower_bound(self) -> None:
+        if self.lower_bound is None:
+            return
+        if self.min is None or self.max is not None:
+            raise ValueError("lower_bound goes with a min alone")
+        if QUANTITIES[self.lower_bound].dimension != self.quantities[0].dimension:
+            raise ValueError(f"{self.lower_bound} cannot be compared with {self.quantity}")
+
     def _largest_limit(self) -> float:
         if self.relative_to is not None:
             return float("inf")
@@ -178,6 +192,11 @@ class Criteria(BaseModel):
     name, title : str
     not_assessable : tuple of str
         Flags with which a sperm is not judged at all, in the order in which reasons are given.
+    least_tail_view : float, optional
+        Length of tail, in typical head lengths, that has to be in view (`tail_view`) for a sperm to
+        be judged, whatever tail it has.
+    objects : ObjectLimits, optional
+        What is no sperm; None takes all that has a head for one.
     not_judged : tuple of str
         What the criteria's source asks for and no criterion here covers, in words.
     criteria : tuple of Criterion
@@ -189,6 +208,8 @@ class Criteria(BaseModel):
     name: Text
     title: Text
     not_assessable: tuple[str, ...] = ()
+    least_tail_view: Annotated[Number, Field(gt=0)] | None = None
+    objects: ObjectLimits | None = None
     not_judged: tuple[str, ...] = ()
     criteria: Annotated[tuple[Criterion, ...], Field(min_length=1)]
 
@@ -220,6 +241,11 @@ def _known_flag(flag: str) -> str:
     return flag
 
 
+def known_criteria() -> list[str]:
+    """Name the sets that come with spermseg."""
+    return sorted(file.stem for file in FOLDER.glob("*.yaml"))
+
+
 def load_criteria(source: Path | str = DEFAULT_CRITERIA) -> Criteria:
     """Read criteria.
 
@@ -227,6 +253,9 @@ def load_criteria(source: Path | str = DEFAULT_CRITERIA) -> Criteria:
     ----------
     source : Path or str
         Name of a set that comes with spermseg, or a YAML file: anything with a suffix or a folder.
+        A file with ``based_on`` (the name of such a set) changes that: its keys take the place of
+        the set's, its criteria that of those of the same name, and the criteria named under
+        ``leave_out`` are left out.
 
     Raises
     ------
@@ -237,14 +266,39 @@ def load_criteria(source: Path | str = DEFAULT_CRITERIA) -> Criteria:
     """
     path = Path(source)
     if not path.suffix and path.parent == Path():
-        known = sorted(file.stem for file in FOLDER.glob("*.yaml"))
-        if path.name not in known:
+        if path.name not in known_criteria():
             raise UsageError(
                 f"no criteria {path.name!r}",
-                fix=f"There are: {', '.join(known)}; criteria of your own are given as a YAML file",
+                fix=f"There are: {', '.join(known_criteria())}; "
+                "criteria of your own are given as a YAML file",
             )
         path = FOLDER / f"{path.name}.yaml"
-    return criteria_from(read_yaml(path), where=path)
+    value = read_yaml(path)
+    if "based_on" in value:
+        value = _based_on(value, path)
+    return criteria_from(value, where=path)
+
+
+def _based_on(value: Mapping[str, Any], path: Path) -> dict[str, Any]:
+    base = value["based_on"]
+    if base not in known_criteria() or base == path.stem:
+        names = [name for name in known_criteria() if name != path.stem]
+        raise ConfigError(f"based_on: {did_you_mean(str(base), names)} (got {base!r})", where=path)
+    settings = load_criteria(base).to_dict()
+    criteria = {one["name"]: one for one in settings["criteria"]}
+    left_out = value.get("leave_out") or []
+    for name in left_out if isinstance(left_out, list) else [left_out]:
+        if name not in criteria:
+            hint = did_you_mean(str(name), criteria)
+            raise ConfigError(f"leave_out: no criterion {name!r}, {hint}", where=path)
+        del criteria[name]
+    # What is no list of named criteria is left for the check of the whole to refuse.
+    own = value.get("criteria", [])
+    if not isinstance(own, list) or not all(isinstance(one, dict) and "name" in one for one in own):
+        return {**settings, "criteria": own}
+    criteria |= {one["name"]: one for one in own}
+    changed = {key: one for key, one in value.items() if key not in ("based_on", "leave_out")}
+    return {**settings, **changed, "criteria": list(criteria.values())}
 
 
 def criteria_from(value: Mapping[str, Any], where: Path | str | None = None) -> Criteria:
@@ -282,6 +336,8 @@ def _explain(error: ValidationError, value: Mapping[str, Any]) -> str:
         name = entry.get("name") if isinstance(entry, Mapping) else None
         start = f"criterion {name!r}: " if name else f"criterion number {number + 1}: "
         place, model = place[2:], Criterion
+    if len(place) > 1 and place[0] == "objects":
+        start, place, model = "objects: ", place[1:], ObjectLimits
     key = ".".join(str(part) for part in place)
     if first["type"] == "extra_forbidden":
         return f"{start}unknown key {key!r}, {did_you_mean(key, model.model_fields)}"

@@ -151,8 +151,8 @@ _TABLE = (
     ),
     Quantity(
         *("tail_coiling", "tail", "ratio"),
-        "largest turning between two places of the centre line, as far as it is seen / 360 degrees: "
-        "1 is a full turn",
+        "largest turning between two places of the centre line, as far as it is seen, "
+        "/ 360 degrees: 1 is a full turn",
         _WHO,
     ),
     Quantity(

@@ -97,10 +97,12 @@ class SampleSummary:
     ----------
     name : str
     criteria : Criteria
-    headless_tails : int
+    loose_heads, headless_tails : int
         Not counted as sperm.
+    not_sperm : mapping of str to int
+        Number of round cells, debris and the like by reason, the commonest first.
     counted : int
-        Sperm with a head.
+        Sperm.
     not_assessable : mapping of str to int
         Number of them by reason, the commonest first.
     normal : Proportion
@@ -110,6 +112,8 @@ class SampleSummary:
         of the region could be applied.
     failed : mapping of str to Proportion
         By criterion, among those to which it was applied.
+    normal_without : mapping of str to Proportion
+        By criterion that some sperm failed alone: `normal`, had it not been applied.
     skipped : mapping of str to mapping of str to int
         By criterion and reason, to how many assessable sperm it was not applied.
     tzi, sdi, mai : float, optional
@@ -126,12 +130,15 @@ class SampleSummary:
 
     name: str
     criteria: Criteria
+    loose_heads: int
     headless_tails: int
+    not_sperm: Mapping[str, int]
     counted: int
     not_assessable: Mapping[str, int]
     normal: Proportion
     defects: Mapping[str, Proportion]
     failed: Mapping[str, Proportion]
+    normal_without: Mapping[str, Proportion]
     skipped: Mapping[str, Mapping[str, int]]
     tzi: float | None
     sdi: float | None
@@ -153,13 +160,18 @@ class SampleSummary:
             "disclaimer": DISCLAIMER,
             "sample": self.name,
             "criteria": {"name": self.criteria.name, "title": self.criteria.title},
+            "loose_heads": self.loose_heads,
             "headless_tails": self.headless_tails,
+            "not_sperm": dict(self.not_sperm),
             "counted": self.counted,
             "assessable": self.assessable,
             "not_assessable": dict(self.not_assessable),
             "normal": self.normal.to_dict(),
             "defects": {region: share.to_dict() for region, share in self.defects.items()},
             "failed": {name: share.to_dict() for name, share in self.failed.items()},
+            "normal_without": {
+                name: share.to_dict() for name, share in self.normal_without.items()
+            },
             "skipped": {name: dict(reasons) for name, reasons in self.skipped.items()},
             "tzi": self.tzi,
             "sdi": self.sdi,
@@ -203,11 +215,7 @@ def summarise(
     counted = [one for one in sperm if one.verdict.is_sperm]
     assessable = [one for one in counted if one.verdict.normal is not None]
     verdicts = [one.verdict for one in assessable]
-    reasons = Counter(
-        one.verdict.not_assessable_reason
-        for one in counted
-        if one.verdict.not_assessable_reason is not None
-    )
+    objects = Counter(one.verdict.object for one in sperm)
     abnormal = [verdict for verdict in verdicts if not verdict.normal]
     defects = sum(len({failure.region for failure in one.failed}) for one in abnormal)
     anomalies = sum(len(one.failed) for one in abnormal)
@@ -215,12 +223,15 @@ def summarise(
     return SampleSummary(
         name=name,
         criteria=criteria,
-        headless_tails=len(sperm) - len(counted),
+        loose_heads=objects["loose head"],
+        headless_tails=objects["headless tail"],
+        not_sperm=_reasons(one for one in sperm if one.verdict.object == "not a sperm"),
         counted=len(counted),
-        not_assessable=dict(reasons.most_common()),
+        not_assessable=_reasons(counted),
         normal=normal,
         defects=_defects(verdicts, criteria),
         failed=_failed(verdicts, criteria),
+        normal_without=_normal_without(verdicts, normal),
         skipped=_skipped(verdicts, criteria),
         tzi=_ratio(defects, len(abnormal)),
         sdi=_ratio(defects, len(verdicts)),
@@ -255,6 +266,17 @@ def _failed(verdicts: Sequence[Verdict], criteria: Criteria) -> dict[str, Propor
         for one in criteria.criteria
         if applied[one.name]
     }
+
+
+def _normal_without(verdicts: Sequence[Verdict], normal: Proportion) -> dict[str, Proportion]:
+    alone = Counter(verdict.failed[0].criterion for verdict in verdicts if len(verdict.failed) == 1)
+    return {name: Proportion(normal.count + n, normal.total) for name, n in alone.most_common()}
+
+
+def _reasons(sperm: Iterable[JudgedSperm]) -> dict[str, int]:
+    """Count why they were not assessed, the commonest reason first."""
+    reasons = (one.verdict.not_assessable_reason for one in sperm)
+    return dict(Counter(reason for reason in reasons if reason is not None).most_common())
 
 
 def _skipped(verdicts: Sequence[Verdict], criteria: Criteria) -> dict[str, dict[str, int]]:

@@ -9,23 +9,24 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from spermseg.analysis.criteria import Criteria, Criterion, Region
+from spermseg.analysis.objects import NO_HEAD, SPERM, Found, ObjectClass
 from spermseg.analysis.quantities import QUANTITIES, Quantity, did_you_mean
 from spermseg.data.scale import HEAD_LENGTH_UM
 from spermseg.errors import DataError, UsageError
 from spermseg.structures import Morphometry
 
 FLAG_REASONS = {
-    "no_head": "no head",
+    "no_head": NO_HEAD,
     "cut": "cut by the border of the picture",
     "uncertain": "parts uncertain, for example overlapped",
     "tail_incomplete": "tail not visible to its end",
-    "no_midpiece": "no midpiece",
-    "no_tail": "no tail",
+    "no_midpiece": "no midpiece found",
+    "no_tail": "no tail found",
 }
 """What a flag means as a reason."""
 
-NO_HEAD = FLAG_REASONS["no_head"]
 NO_SCALE = "needs the pixel size"
+NOT_FOLLOWED = "tail could not be followed"
 
 _ABSENT = {"midpiece": "no_midpiece", "tail": "no_tail"}
 """The flag that says that there is no such part."""
@@ -91,12 +92,15 @@ class Verdict:
         Criteria that were not applied: `normal` does not cover them.
     applied : tuple of str
         Names of the criteria that were.
+    object : str
+        What it is; what is no sperm is not assessable, the reason says why.
     """
 
     failed: tuple[Failure, ...] = ()
     not_assessable_reason: str | None = None
     skipped: tuple[Skipped, ...] = ()
     applied: tuple[str, ...] = ()
+    object: ObjectClass = "sperm"
 
     @property
     def normal(self) -> bool | None:
@@ -105,15 +109,20 @@ class Verdict:
 
     @property
     def is_sperm(self) -> bool:
-        """False for a tail without a head, which is not counted."""
-        return self.not_assessable_reason != NO_HEAD
+        """False for a tail or head by itself and for what is no sperm: they are not counted."""
+        return self.object == "sperm"
 
     def to_dict(self) -> dict[str, Any]:
         """Give a JSON-ready mapping."""
         return {"normal": self.normal, **asdict(self)}
 
 
-def judge(morphometry: Morphometry, criteria: Criteria, um_per_px: float | None = None) -> Verdict:
+def judge(
+    morphometry: Morphometry,
+    criteria: Criteria,
+    um_per_px: float | None = None,
+    found: Found = SPERM,
+) -> Verdict:
     """Judge one sperm.
 
     Parameters
@@ -123,13 +132,16 @@ def judge(morphometry: Morphometry, criteria: Criteria, um_per_px: float | None 
     criteria : Criteria
     um_per_px : float, optional
         Pixel size. None applies only the criteria that need none and lists the others as skipped.
+    found : Found
+        What it is, see `spermseg.analysis.objects.classify`; only sperm are judged.
 
     Returns
     -------
     Verdict
-        Not assessable are, in this order: a tail without a head; a sperm with one of the flags that
+        Not assessable are, in this order: what is no sperm; a sperm with one of the flags that
         the criteria name; one of which a quantity could not be measured, unless the criterion is to
-        be left out then; one to which no criterion could be applied. A part that is not there
+        be left out then; one of which too little tail is in view; one to which no criterion could
+        be applied. None of this asks whether a criterion was failed. A part that is not there
         (flags ``no_midpiece``, ``no_tail``) cannot be measured either: criteria on it are skipped,
         and it is for criteria on the flag to call it a defect.
 
@@ -148,10 +160,32 @@ def judge(morphometry: Morphometry, criteria: Criteria, um_per_px: float | None 
             raise DataError(
                 f"sperm {morphometry.instance_id}: unknown measurement {name!r}, {hint}"
             )
-    for flag in ("no_head", *criteria.not_assessable):
-        if flag in morphometry.flags:
+    if "no_head" in morphometry.flags:
+        found = Found("headless tail", NO_HEAD)
+    if found.reason:
+        return Verdict(not_assessable_reason=found.reason, object=found.object)
+    # A head with neither midpiece nor tail is a loose one: what that means was settled before.
+    absent = set(_ABSENT.values())
+    settled = absent if absent <= morphometry.flags and "cut" not in morphometry.flags else set()
+    for flag in criteria.not_assessable:
+        if flag in morphometry.flags and flag not in settled:
             return Verdict(not_assessable_reason=FLAG_REASONS[flag])
-    return _apply_all(morphometry, criteria, um_per_px)
+    verdict = _apply_all(morphometry, criteria, um_per_px)
+    out_of_view = None if settled else _out_of_view(morphometry, criteria)
+    if verdict.not_assessable_reason is None and out_of_view is not None:
+        return Verdict(not_assessable_reason=out_of_view)
+    return verdict
+
+
+def _out_of_view(morphometry: Morphometry, criteria: Criteria) -> str | None:
+    """Say why too little tail is in view; how much there is of it does not matter."""
+    least = criteria.least_tail_view
+    if least is None:
+        return None
+    view = morphometry.values.get("tail_view", math.nan)
+    if math.isnan(view):
+        return NOT_FOLLOWED
+    return f"less than {least:g} head lengths of tail in view" if view < least else None
 
 
 def _apply_all(morphometry: Morphometry, criteria: Criteria, um_per_px: float | None) -> Verdict:
@@ -164,7 +198,10 @@ def _apply_all(morphometry: Morphometry, criteria: Criteria, um_per_px: float | 
             continue
         value = _value(criterion, morphometry, um_per_px)
         if math.isnan(value):
-            reason = f"{criterion.measured.replace('_', ' ')} not measured"
+            if _passed_by_lower_bound(criterion, morphometry, um_per_px):
+                applied.append(criterion.name)
+                continue
+            reason = _unmeasured(criterion, morphometry)
             if criterion.if_unknown == "not assessable":
                 return Verdict(not_assessable_reason=reason)
             skipped.append(Skipped(criterion.name, reason))
@@ -174,6 +211,22 @@ def _apply_all(morphometry: Morphometry, criteria: Criteria, um_per_px: float | 
             failed.append(failure)
     reason = None if applied else "no criterion could be applied"
     return Verdict(tuple(failed), reason, tuple(skipped), tuple(applied))
+
+
+def _unmeasured(criterion: Criterion, morphometry: Morphometry) -> str:
+    part = criterion.quantities[0].part
+    if "cut" in morphometry.flags and part != "tail":
+        return f"{part} cut by the border of the picture"
+    return f"{criterion.measured.replace('_', ' ')} not measured"
+
+
+def _passed_by_lower_bound(
+    criterion: Criterion, morphometry: Morphometry, um_per_px: float | None
+) -> bool:
+    if criterion.lower_bound is None or criterion.min is None:
+        return False
+    names = (criterion.lower_bound, *(one.name for one in criterion.quantities[1:]))
+    return _ratio(names, morphometry, um_per_px) >= criterion.min
 
 
 def _obstacle(
@@ -192,7 +245,12 @@ def _value(criterion: Criterion, morphometry: Morphometry, um_per_px: float | No
     """Give what is compared with the limits; for a flag 1 where it is set, else 0."""
     if criterion.flag is not None:
         return float(criterion.flag in morphometry.flags)
-    first, *other = (_measured(morphometry, one, um_per_px) for one in criterion.quantities)
+    return _ratio([one.name for one in criterion.quantities], morphometry, um_per_px)
+
+
+def _ratio(names: Sequence[str], morphometry: Morphometry, um_per_px: float | None) -> float:
+    """Give the first quantity, divided by the second where there is one."""
+    first, *other = (_measured(morphometry, QUANTITIES[name], um_per_px) for name in names)
     if not other:
         return first
     return first / other[0] if other[0] > 0 else math.nan

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from spermseg.analysis.objects import ObjectClass
 from spermseg.batch.inputs import Picture
 from spermseg.result import AnalysisResult
 from spermseg.stages import stage
@@ -13,12 +14,20 @@ PARTS = ("head", "acrosome", "nucleus", "vacuole", "midpiece", "tail")
 COLUMNS = (
     *("id", "file", "page", "status", "reason", "warnings", "height", "width"),
     *("sample", "slide", "scale_source", "head_length_px", "um_per_px", "heads"),
-    *("sperm", "normal", "abnormal", "not_assessable", "headless_tails"),
+    *("sperm", "normal", "abnormal", "not_assessable"),
+    *("loose_heads", "headless_tails", "not_sperm"),
     *(f"{part}_{quantity}" for part in PARTS for quantity in ("area_px", "share")),
     "seconds",
 )
 """Of images.csv; docs/analyze.md says what each holds. A row of run.json has `bytes` and
 `modified_ns` of the file besides, by which --resume knows it again."""
+
+_APART: dict[str, ObjectClass] = {
+    "loose_heads": "loose head",
+    "headless_tails": "headless tail",
+    "not_sperm": "not a sperm",
+}
+"""What is found and not counted as sperm, by column."""
 
 Row = dict[str, Any]
 
@@ -36,8 +45,9 @@ def done_row(picture: Picture, page: int, result: AnalysisResult) -> Row:
         "um_per_px": scale.um_per_px,
         "heads": result.head_count,
         "sperm": result.sperm_count,
-        "headless_tails": len(result.sperm) - result.sperm_count,
     }
+    objects = [one.verdict.object for one in result.sperm]
+    row |= {column: objects.count(name) for column, name in _APART.items()}
     verdicts = [one.verdict.normal for one in result.sperm if one.is_sperm]
     for name, normal in (("normal", True), ("abnormal", False), ("not_assessable", None)):
         row[name] = verdicts.count(normal)
