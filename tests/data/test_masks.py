@@ -47,6 +47,13 @@ def test_the_outline_belongs_to_it_where_labelme_says_so():
     )
 
 
+@pytest.mark.parametrize("outline", [False, True])
+def test_true_is_one_for_whoever_reads_the_bytes(outline):
+    # As scipy.ndimage does when it interpolates.
+    mask = polygon_mask(square(2, 3, 5, 9), (10, 12), outline=outline)
+    assert set(np.unique(mask.view(np.uint8))) == {0, 1}
+
+
 def test_a_triangle_has_half_the_square():
     mask = polygon_mask([(0, 0), (100, 0), (0, 100)], (100, 100))
     # Centres on the hypotenuse lie neither inside nor outside.

@@ -200,11 +200,13 @@ def _fill_centres(
 
 
 def _fill_with_outline(corners: NDArray[np.float64], shape: tuple[int, int]) -> NDArray[np.bool_]:
-    canvas = Image.new("1", (int(shape[1]), int(shape[0])))
+    # Not of mode "1": its pixels are bytes of 255, which SciPy does not take for one.
+    canvas = Image.new("L", (int(shape[1]), int(shape[0])))
     # Pillow calculates with C integers.
     pixels = np.clip(np.floor(corners), -(2**20), 2**20).astype(int)
     ImageDraw.Draw(canvas).polygon(pixels.ravel().tolist(), fill=1, outline=1)
-    return np.array(canvas)
+    filled: NDArray[np.bool_] = np.asarray(canvas) == 1
+    return filled
 
 
 def rle_mask(segmentation: Mapping[str, Any], shape: tuple[int, int]) -> NDArray[np.bool_]:
