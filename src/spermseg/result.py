@@ -30,7 +30,7 @@ from spermseg.structures import (
 NOT_SPERM = "× "
 """Stands in an overlay before the number of what has a head and is not counted as sperm."""
 
-RESULT_FORMAT = 2
+RESULT_FORMAT = 3
 
 SMALLEST_HEAD_PX = 20
 """Smaller regions are no heads, in pixels, where the scale is not known."""
@@ -178,7 +178,7 @@ class AnalysisResult:
             "format_version": RESULT_FORMAT,
             "id": self.sample.id,
             "um_per_px": self.scale.um_per_px,
-            "sperm": [one.to_dict(self.sample.size) for one in self.sperm],
+            "sperm": [one.to_dict(self.sample.size, self.scale.um_per_px) for one in self.sperm],
             **({"views": [asdict(view) for view in self.views]} if self.views else {}),
         }
 
@@ -246,6 +246,12 @@ def read_sperm(path: Path) -> list[AnalysedSperm]:
         When it is of another format.
     """
     return [AnalysedSperm.from_dict(one) for one in _saved(path)["sperm"]]
+
+
+def read_sperm_values(path: Path) -> list[dict[str, Any]]:
+    """Read from the same file what `AnalysedSperm.to_dict` gave of each."""
+    sperm: list[dict[str, Any]] = _saved(path)["sperm"]
+    return sperm
 
 
 def read_views(path: Path) -> tuple[ViewCounts, ...]:

@@ -109,3 +109,14 @@ def test_a_tail_without_a_head_is_no_sperm(sperm):
     assert not orphan.is_sperm
     assert orphan.flags == {"no_head"}
     assert orphan.verdict_name == "not counted"
+
+
+def test_what_tables_need_is_kept_beside_the_masks(sperm):
+    value = json.loads(json.dumps(sperm.to_dict(SIZE, 0.1), allow_nan=False))
+    assert value["row"] == {name: cell for name, cell in sperm.row(0.1).items() if cell is not None}
+    head, tail = value["masks"]["5"], value["masks"]["3"]
+    assert (head["area"], head["box"]) == (24, [10, 20, 14, 26])
+    assert (tail["area"], tail["box"]) == (8, [12, 26, 13, 34])
+    light = AnalysedSperm.from_dict(value, masks=False)
+    assert light.instance.masks == {}
+    assert (light.morphometry, light.verdict) == (sperm.morphometry, sperm.verdict)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from functools import cached_property, lru_cache
+from sys import intern
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -34,6 +36,8 @@ COLUMNS = (
 """Of a row. What has a length is there in pixels and, where the pixel size is known, in um."""
 
 _POINT_DECIMALS = 2
+
+_Tuple = TypeVar("_Tuple", bound=tuple[Any, ...])
 
 
 @dataclass(frozen=True)
@@ -78,16 +82,24 @@ class AnalysedSperm:
 
     def box_of(self, *parts: Part) -> tuple[int, int, int, int] | None:
         """Give the half-open box (row0, col0, row1, col1) of parts; None if all are missing."""
-        masks = [self.instance.masks[part] for part in parts if part in self.instance.masks]
-        rows = [row for mask in masks for row in np.flatnonzero(mask.any(1))[[0, -1]].tolist()]
-        columns = [col for mask in masks for col in np.flatnonzero(mask.any(0))[[0, -1]].tolist()]
-        if not rows:
+        boxes = [self._boxes[part] for part in parts if part in self._boxes]
+        if not boxes:
             return None
+        low, high = np.min(boxes, axis=0), np.max(boxes, axis=0)
+        return int(low[0]), int(low[1]), int(high[2]), int(high[3])
+
+    @cached_property
+    def _boxes(self) -> dict[int, tuple[int, int, int, int]]:
         top, left = self.instance.bbox[:2]
-        return (
-            *(top + min(rows), left + min(columns)),
-            *(top + max(rows) + 1, left + max(columns) + 1),
-        )
+        boxes = {}
+        for part, mask in self.instance.masks.items():
+            rows, columns = (np.flatnonzero(mask.any(axis)).tolist() for axis in (1, 0))
+            if rows:
+                boxes[part] = (
+                    *(top + rows[0], left + columns[0]),
+                    *(top + rows[-1] + 1, left + columns[-1] + 1),
+                )
+        return boxes
 
     @property
     def head_box(self) -> tuple[int, int, int, int] | None:
@@ -132,24 +144,28 @@ class AnalysedSperm:
                 row[column(name, True)] = _rounded(quantity.scaled(value, um_per_px))
         return row if self.uncertainty is None else row | self.uncertainty.row(um_per_px)
 
-    def to_dict(self, size: Size) -> dict[str, Any]:
+    def to_dict(self, size: Size, um_per_px: float | None = None) -> dict[str, Any]:
         """Give a JSON-ready mapping.
 
         Parameters
         ----------
         size : (height, width)
             Of the picture, on which COCO counts run lengths.
+        um_per_px : float, optional
+            Pixel size of the picture.
+
+        Returns
+        -------
+        dict
+            With its ``row``, of what is known, and the ``area`` and ``box`` of each mask: tables
+            are made of them without decoding masks.
         """
         one, line = self.instance, self.instance.centerline
-        top, left = one.bbox[:2]
         known = {} if self.uncertainty is None else {"uncertainty": self.uncertainty.to_dict()}
         return {
             "id": one.id,
             "bbox": list(one.bbox),
-            "masks": {
-                str(int(part)): encode_region(mask, (top, left), size)
-                for part, mask in sorted(one.masks.items())
-            },
+            "masks": {str(int(part)): self._encoded(part, size) for part in sorted(self._boxes)},
             "centerline": None if line is None else np.round(line, _POINT_DECIMALS).tolist(),
             "score": one.score,
             "flags": sorted(one.flags),
@@ -159,31 +175,50 @@ class AnalysedSperm:
             },
             "measurement_flags": sorted(self.morphometry.flags),
             "verdict": self.verdict.to_dict(),
+            "row": {name: cell for name, cell in self.row(um_per_px).items() if cell is not None},
             **known,
         }
 
+    def _encoded(self, part: int, size: Size) -> dict[str, Any]:
+        mask, corner = self.instance.masks[part], self.instance.bbox[:2]
+        return {
+            **encode_region(mask, corner, size),
+            "area": int(np.count_nonzero(mask)),
+            "box": list(self._boxes[part]),
+        }
+
     @classmethod
-    def from_dict(cls, value: Mapping[str, Any]) -> AnalysedSperm:
-        """Read what `to_dict` gave."""
+    def from_dict(cls, value: Mapping[str, Any], *, masks: bool = True) -> AnalysedSperm:
+        """Read what `to_dict` gave.
+
+        Parameters
+        ----------
+        value : mapping
+        masks : bool
+            False leaves the masks out, which take nearly all time and memory.
+        """
         row0, column0, row1, column1 = value["bbox"]
-        masks = {}
-        for part, run_lengths in value["masks"].items():
+        decoded = {}
+        for part, run_lengths in value["masks"].items() if masks else ():
             region = rle_region(run_lengths, tuple(run_lengths["size"]))
             mask = np.zeros((row1 - row0, column1 - column0), bool)
             top, left = region.row0 - row0, region.col0 - column0
             height, width = region.mask.shape
             mask[top : top + height, left : left + width] = region.mask
-            masks[int(part)] = mask
+            decoded[int(part)] = mask
         line = value["centerline"]
         instance = SpermInstance(
             value["id"],
             (row0, column0, row1, column1),
-            masks,
+            decoded,
             None if line is None else np.array(line, float).reshape(-1, 2),
             value["score"],
             frozenset(value["flags"]),
         )
-        values = {name: math.nan if v is None else v for name, v in value["values"].items()}
+        values = {
+            intern(name): math.nan if number is None else number
+            for name, number in value["values"].items()
+        }
         morphometry = Morphometry(value["id"], values, frozenset(value["measurement_flags"]))
         uncertainty = value.get("uncertainty")
         return cls(
@@ -195,13 +230,24 @@ class AnalysedSperm:
 
 
 def _verdict(value: Mapping[str, Any]) -> Verdict:
+    reason = value["not_assessable_reason"]
     return Verdict(
-        tuple(Failure(**failure) for failure in value["failed"]),
-        value["not_assessable_reason"],
-        tuple(Skipped(**skipped) for skipped in value["skipped"]),
-        tuple(value["applied"]),
+        tuple(Failure(**_shared_texts(failure)) for failure in value["failed"]),
+        None if reason is None else intern(reason),
+        _shared(tuple(Skipped(**skipped) for skipped in value["skipped"])),
+        _shared(tuple(value["applied"])),
         value["object"],
     )
+
+
+@lru_cache(maxsize=1024)
+def _shared(value: _Tuple) -> _Tuple:
+    """Give the first of all equal tuples: most sperm of a sample have the same."""
+    return value
+
+
+def _shared_texts(value: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: intern(cell) if isinstance(cell, str) else cell for name, cell in value.items()}
 
 
 def _centroid(instance: SpermInstance) -> tuple[float, float]:
@@ -210,11 +256,8 @@ def _centroid(instance: SpermInstance) -> tuple[float, float]:
         row0, column0, row1, column1 = instance.bbox
         return (row0 + row1 - 1) / 2, (column0 + column1 - 1) / 2
     union = np.logical_or.reduce(list(instance.masks.values()))
-    rows, columns = union.sum(1), union.sum(0)
-    return (
-        instance.bbox[0] + float(np.average(np.arange(len(rows)), weights=rows)),
-        instance.bbox[1] + float(np.average(np.arange(len(columns)), weights=columns)),
-    )
+    rows, columns = np.divmod(np.flatnonzero(union), union.shape[1])
+    return instance.bbox[0] + float(rows.mean()), instance.bbox[1] + float(columns.mean())
 
 
 def _rounded(value: float) -> float:

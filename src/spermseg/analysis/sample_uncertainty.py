@@ -20,7 +20,7 @@ _NOT_SUMMED_UP = {"head_orientation"}
 
 
 class _Known(NamedTuple):
-    sperm: AnalysedSperm
+    verdict: str
     uncertainty: Uncertainty
     um_per_px: float | None
 
@@ -113,7 +113,7 @@ def summarise_uncertainty(
     SampleUncertainty
     """
     counted = [
-        _Known(one, one.uncertainty, um_per_px)
+        _Known(one.verdict_name, one.uncertainty, um_per_px)
         for one, um_per_px in sperm
         if one.is_sperm and one.uncertainty is not None
     ]
@@ -123,7 +123,7 @@ def summarise_uncertainty(
         uncertain=_uncertain(counted),
         both_ways=Proportion(sum(one.uncertainty.both_ways for one in counted), len(counted)),
         by_verdict={
-            verdict: _uncertain(one for one in counted if one.sperm.verdict_name == verdict)
+            verdict: _uncertain(one for one in counted if one.verdict == verdict)
             for verdict in ("normal", "abnormal", "not assessable")
         },
         criteria=dict(criteria.most_common()),

@@ -8,8 +8,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from spermseg import DISCLAIMER
 from spermseg.analysis import analysed_sperm
 from spermseg.analysis.analysed_sperm import AnalysedSperm
@@ -17,10 +15,10 @@ from spermseg.analysis.criteria import Criteria
 from spermseg.analysis.sample_statistics import JudgedSperm, summarise
 from spermseg.analysis.sample_uncertainty import SampleUncertainty, summarise_uncertainty
 from spermseg.analysis.uncertainty import UNCERTAINTY_COLUMNS
+from spermseg.analysis.verdicts import Failure
 from spermseg.batch.rows import Row
-from spermseg.data.masks import encode_region
 from spermseg.files import atomic_path, write_json
-from spermseg.result import read_sperm, read_views, sperm_path
+from spermseg.result import read_sperm_values, read_views, sperm_path
 from spermseg.structures import HEAD_PARTS, LabelSchema, Part
 
 SPERM_COLUMNS = ("image", "sample", "slide", *analysed_sperm.COLUMNS)
@@ -51,7 +49,7 @@ def write_annotations(out: Path, run: Mapping[str, Any]) -> None:
         stream.write(json.dumps(header, ensure_ascii=False)[:-1] + ', "annotations": [')
         n = 0
         for number, row in enumerate(rows, 1):
-            for annotation in _annotations(row, _sperm(out, row)):
+            for annotation in _annotations(_values(out, row)):
                 stream.write(",\n" if n else "\n")
                 n += 1
                 stream.write(json.dumps({"id": n, "image_id": number, **annotation}))
@@ -70,7 +68,7 @@ def write_table(out: Path, run: Mapping[str, Any]) -> None:
         table = csv.DictWriter(stream, columns, lineterminator="\n")
         table.writeheader()
         for row in _done(run):
-            table.writerows(_table_row(row, one) for one in _sperm(out, row))
+            table.writerows(_table_row(row, one) for one in _values(out, row))
 
 
 def write_summary(out: Path, run: Mapping[str, Any], criteria: Criteria) -> list[dict[str, Any]]:
@@ -107,35 +105,52 @@ def report_rows(out: Path, run: Mapping[str, Any]) -> Iterator[Row]:
         the picture; and ``failed`` as a list of sentences.
     """
     for row in _done(run):
-        for one in _sperm(out, row):
-            box = one.box_of(*HEAD_PARTS, Part.MIDPIECE) or one.instance.bbox
-            failed = [str(failure) for failure in one.verdict.failed]
-            yield _table_row(row, one) | {"bbox_head": box, "failed": failed}
+        for one in _values(out, row):
+            cells = dict.fromkeys(analysed_sperm.COLUMNS) | _table_row(row, one)
+            failed = [str(Failure(**failure)) for failure in one["verdict"]["failed"]]
+            yield cells | {"bbox_head": _front_box(one), "failed": failed}
 
 
 def _done(run: Mapping[str, Any]) -> list[Row]:
     return [row for row in run["pictures"] if row["status"] == "done"]
 
 
-def _sperm(out: Path, row: Row) -> list[AnalysedSperm]:
-    return read_sperm(sperm_path(out, row["id"]))
+def _values(out: Path, row: Row) -> list[dict[str, Any]]:
+    return read_sperm_values(sperm_path(out, row["id"]))
+
+
+def _sperm(out: Path, rows: Iterable[Row]) -> Iterator[tuple[AnalysedSperm, Row]]:
+    """Give all sperm, without their masks, with the row of their picture."""
+    for row in rows:
+        for value in _values(out, row):
+            yield AnalysedSperm.from_dict(value, masks=False), row
+
+
+def _front_box(value: Mapping[str, Any]) -> tuple[int, int, int, int]:
+    """Give the box of head and midpiece; without both, of all."""
+    boxes = [
+        value["masks"][str(int(part))]["box"]
+        for part in (*HEAD_PARTS, Part.MIDPIECE)
+        if str(int(part)) in value["masks"]
+    ]
+    row0, column0, row1, column1 = zip(*(boxes or [value["bbox"]]), strict=True)
+    return min(row0), min(column0), max(row1), max(column1)
 
 
 def _judged(out: Path, rows: Iterable[Row]) -> Iterator[JudgedSperm]:
-    for row in rows:
-        for one in _sperm(out, row):
-            yield JudgedSperm(one.morphometry, one.verdict, row["um_per_px"], row["slide"])
+    for one, row in _sperm(out, rows):
+        yield JudgedSperm(one.morphometry, one.verdict, row["um_per_px"], row["slide"])
 
 
 def _uncertainty(out: Path, rows: Sequence[Row]) -> SampleUncertainty:
-    sperm = ((one, row["um_per_px"]) for row in rows for one in _sperm(out, row))
+    sperm = ((one, row["um_per_px"]) for one, row in _sperm(out, rows))
     views = (read_views(sperm_path(out, row["id"])) for row in rows)
     return summarise_uncertainty(sperm, views)
 
 
-def _table_row(row: Row, one: AnalysedSperm) -> Row:
+def _table_row(row: Row, value: Mapping[str, Any]) -> Row:
     place = {"image": row["id"], "sample": row["sample"], "slide": row["slide"]}
-    return place | one.row(row["um_per_px"])
+    return {**place, **value["row"]}
 
 
 def _image(number: int, row: Row) -> dict[str, Any]:
@@ -154,21 +169,16 @@ def _categories(run: Mapping[str, Any]) -> list[dict[str, Any]]:
     return [{"id": int(part), "name": part.name.lower()} for part in parts]
 
 
-def _annotations(row: Row, sperm: Iterable[AnalysedSperm]) -> Iterator[dict[str, Any]]:
-    size = (row["height"], row["width"])
+def _annotations(sperm: Iterable[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
     for one in sperm:
-        top, left = one.instance.bbox[:2]
-        for part, mask in sorted(one.instance.masks.items()):
-            rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
+        for part, mask in one["masks"].items():
+            row0, column0, row1, column1 = mask["box"]
             yield {
                 "category_id": int(part),
-                "sperm_id": one.instance.id,
-                "score": one.instance.score,
+                "sperm_id": one["id"],
+                "score": one["score"],
                 "iscrowd": 0,
-                "bbox": [
-                    *(left + int(columns[0]), top + int(rows[0])),
-                    *(int(columns[-1] - columns[0]) + 1, int(rows[-1] - rows[0]) + 1),
-                ],
-                "area": int(mask.sum()),
-                "segmentation": encode_region(mask, (top, left), size),
+                "bbox": [column0, row0, column1 - column0, row1 - row0],
+                "area": mask["area"],
+                "segmentation": {"size": mask["size"], "counts": mask["counts"]},
             }

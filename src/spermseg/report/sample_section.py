@@ -41,6 +41,11 @@ _SHOWN = (
 """Quantities with a histogram."""
 _MAIN = (*_SHOWN[:3], "head_area", "head_perimeter", *_SHOWN[3:5], "midpiece_width", _SHOWN[5])
 """Quantities of the first table, the others are folded away."""
+_PLACE_AND_VERDICT = (
+    *("image", "sperm_id", "bbox_head", "verdict", "reason", "failed"),
+    *("views", "verdict_agreement", "verdict_uncertain"),
+)
+"""Columns of what is shown of a sperm in the gallery."""
 _LABELS = {
     "head_ellipticity": "head length / width",
     "acrosome_fraction": "acrosome / head area",
@@ -80,9 +85,11 @@ def sample_views(
     summaries = list(summaries)
     pictures = _pictures(run)
     rows: dict[str, list[Row]] = {summary["sample"]: [] for summary in summaries}
+    # Of the hundred cells of a row, those that are shown: a long folder has many rows.
+    kept = {*_PLACE_AND_VERDICT, *(column for one in summaries for column in _drawn(one))}
     for row in sperm:
         if row["sample"] in rows and row["object"] != "headless tail":
-            rows[row["sample"]].append(row)
+            rows[row["sample"]].append({name: row[name] for name in kept if name in row})
     most = min(CROPS, max(4, ALL_CROPS // (len(VERDICT_COLOURS) * max(len(summaries), 1))))
     views = [
         _view(number, summary, rows[summary["sample"]], pictures, most)
@@ -235,14 +242,18 @@ def _view(
         "others": [entry for entry in quantities if entry["name"] not in _MAIN],
         "sources": _sources(summary),
         "distributions": [
-            _distribution(column, entry, counted_rows, pictures)
-            for name in _SHOWN
-            for column, entry in summary["morphometry"].items()
-            if entry["quantity"] == name
+            _distribution(column, summary["morphometry"][column], counted_rows, pictures)
+            for column in _drawn(summary)
         ],
         "uncertainty": uncertainty_view(summary, main, label_of),
         "gallery": _gallery(rows, pictures, most),
     }
+
+
+def _drawn(summary: Summary) -> list[str]:
+    """Name the columns with a histogram."""
+    measured = summary["morphometry"].items()
+    return [column for name in _SHOWN for column, entry in measured if entry["quantity"] == name]
 
 
 def _apart(summary: Summary) -> list[dict[str, Any]]:
