@@ -58,10 +58,10 @@ def cut_crops(overlay: Path, picture: Row, boxes: Sequence[Box]) -> list[bytes]:
         reduction = max(1.0, smallest / CROP_PX)
         full = drawing.size
         drawing.draft("RGB", (math.ceil(full[0] / reduction), math.ceil(full[1] / reduction)))
-        small = drawing.convert("RGB")
-    height = min(small.height, round(picture["height"] * zoom * small.width / full[0]))
-    small = small.crop((0, 0, small.width, height))  # Without the legend.
-    return [_cut(small, field, small.width / full[0]) for field in fields]
+        reduced = drawing.width / full[0]
+        # Without the legend. Of a large picture there must not be a second copy.
+        height = min(drawing.height, round(picture["height"] * zoom * reduced))
+        return [_cut(drawing, height, field, reduced) for field in fields]
 
 
 def _field(box: Box, head_length: float | None, zoom: float) -> tuple[float, float, float]:
@@ -73,12 +73,14 @@ def _field(box: Box, head_length: float | None, zoom: float) -> tuple[float, flo
     return zoom * (row0 + row1) / 2, zoom * (column0 + column1) / 2, zoom * side
 
 
-def _cut(drawing: Image.Image, field: tuple[float, float, float], zoom: float) -> bytes:
+def _cut(
+    drawing: Image.Image, height: int, field: tuple[float, float, float], zoom: float
+) -> bytes:
     row, column, half = field[0] * zoom, field[1] * zoom, field[2] * zoom / 2
     corners = [round(end) for end in (column - half, row - half, column + half, row + half)]
     inside = (
         *(max(0, corners[0]), max(0, corners[1])),
-        *(min(drawing.width, corners[2]), min(drawing.height, corners[3])),
+        *(min(drawing.width, corners[2]), min(height, corners[3])),
     )
     side = max(corners[2] - corners[0], 1)
     crop = Image.new("RGB", (side, side), (200, 200, 200))
