@@ -14,7 +14,8 @@ from scipy.signal import savgol_filter
 from scipy.special import ellipe
 
 from spermseg.analysis.centerline import even_line, smooth_line
-from spermseg.analysis.flagellum_shape import largest_bend, width_profile
+from spermseg.analysis.criteria import load_criteria
+from spermseg.analysis.flagellum_shape import headings, largest_bend, width_profile
 from spermseg.analysis.head_shape import head_shape, outline_values
 from spermseg.analysis.morphometry import in_units, measure, measure_all
 from spermseg.analysis.quantities import QUANTITIES
@@ -312,6 +313,22 @@ def test_a_head_without_parts_has_no_acrosome_to_measure():
     assert math.isnan(values["acrosome_fraction"])
     assert math.isnan(values["vacuole_count"])
     assert values["head_width"] == pytest.approx(WIDTH, rel=0.01)
+
+
+@pytest.mark.parametrize(
+    ("turns", "beat", "coiled"),
+    [(0, 50, False), (0.75, 0, False), (1, 0, False), (1, 50, False), (2, 0, True), (2, 50, True)],
+)
+def test_a_loop_is_no_coil_though_the_tail_beats(turns, beat, coiled):
+    # A tail of 8 head lengths that turns in its middle third and beats by so many degrees.
+    way = np.linspace(0, 1, int(8 * LENGTH))
+    heading = 2 * np.pi * turns * np.clip(3 * way - 1, 0, 1)
+    heading = heading + math.radians(beat) * np.sin(2 * np.pi * 2.5 * way)
+    points = np.stack([np.sin(heading), np.cos(heading)], axis=1).cumsum(0)
+    turning = float(np.ptp(headings(points, LENGTH / 4))) / (2 * np.pi)
+    limit = load_criteria().by_name["tail_coiling"].max
+    assert (turning > limit) is coiled
+    assert turning == pytest.approx(turns + 2 * beat / 360, abs=0.13)
 
 
 def test_only_the_part_that_the_border_cuts_is_unknown():

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.stats import binom
 
 from spermseg.analysis.proportions import Proportion, compare_replicates, more_needed
 from spermseg.errors import DataError, UsageError
@@ -53,28 +55,21 @@ def test_counts_that_cannot_be(count, total):
         Proportion(count, total)
 
 
-# WHO laboratory manual, 5th edition (2010): differences between two counts of 200 sperm that are
-# expected by chance, by the mean of both, in whole points.
-WHO_TABLE = {
-    **{(1, 1): 2, (2, 2): 3, (3, 4): 4, (5, 7): 5, (8, 11): 6, (12, 16): 7, (17, 23): 8},
-    **{(24, 34): 9, (35, 65): 10, (66, 76): 9, (77, 83): 8, (84, 88): 7, (89, 92): 6},
-    **{(93, 95): 5, (96, 97): 4, (98, 98): 3, (99, 99): 2},
-}
+@pytest.mark.parametrize("percent", [5, 10, 30, 50, 80])
+def test_two_counts_differ_by_more_than_is_acceptable_in_one_pair_of_twenty(percent):
+    count = Proportion(2 * percent, 200)
+    acceptable = compare_replicates(count, count).acceptable
+    of_one = binom.pmf(np.arange(201), 200, percent / 100)
+    of_difference = np.convolve(of_one, of_one[::-1])
+    within = np.abs(np.arange(-200, 201)) / 2 <= acceptable
+    assert of_difference[within].sum() == pytest.approx(0.95, abs=0.02)
 
 
-@pytest.mark.parametrize(("percents", "difference"), WHO_TABLE.items())
-def test_acceptable_differences_are_the_manual_s_within_its_rounding(percents, difference):
-    for percent in percents:
-        count = Proportion(2 * percent, 200)
-        assert compare_replicates(count, count).acceptable == pytest.approx(difference, abs=0.75)
-
-
-# The manual's two examples: 18 and 9 % are discarded, 10 and 14 % are accepted.
 @pytest.mark.parametrize(
     ("first", "second", "difference", "acceptable", "agree"),
     [(36, 18, 9, 6.698, False), (20, 28, 4, 6.369, True)],
 )
-def test_the_manual_s_examples_of_replicates(first, second, difference, acceptable, agree):
+def test_replicates_by_hand(first, second, difference, acceptable, agree):
     result = compare_replicates(Proportion(first, 200), Proportion(second, 200))
     assert result.difference == pytest.approx(difference)
     # 1.96 sqrt(2 x 13.5 x 86.5 / 200) and 1.96 sqrt(2 x 12 x 88 / 200), by hand.

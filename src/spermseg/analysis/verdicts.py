@@ -217,6 +217,8 @@ def _unmeasured(criterion: Criterion, morphometry: Morphometry) -> str:
     part = criterion.quantities[0].part
     if "cut" in morphometry.flags and part != "tail":
         return f"{part} cut by the border of the picture"
+    if part == "tail" and math.isnan(morphometry.values.get("tail_seen_length", math.nan)):
+        return NOT_FOLLOWED
     return f"{criterion.measured.replace('_', ' ')} not measured"
 
 
