@@ -15,7 +15,7 @@ def command(
     path: Annotated[Path, typer.Argument(help="Annotated folder.")],
     layout: Annotated[
         str | None,
-        typer.Option(help="scian, sperm-parsing, labelme, coco or folder; else recognised."),
+        typer.Option(help="One of those in docs/data.md, as labelme or coco; else recognised."),
     ] = None,
     annotation_set: Annotated[
         int, typer.Option(help="1, 2 or 3, where there are several (sperm-parsing).")

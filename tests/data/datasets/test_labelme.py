@@ -1,11 +1,15 @@
 from __future__ import annotations
 
+import base64
+import io
 import json
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from spermseg.data.datasets import open_dataset
+from spermseg.data.datasets.labelme import PIXEL_EDGES
 from spermseg.data.datasets.names import part_named
 from spermseg.data.images import write_image
 from spermseg.errors import DatasetError, MaskError
@@ -60,6 +64,44 @@ def test_rectangles_in_any_direction(tmp_path):
     np.testing.assert_array_equal(open_dataset(tmp_path).load("a").part_map, expected)
 
 
+def png(mask):
+    stream = io.BytesIO()
+    Image.fromarray(mask).save(stream, "PNG")
+    return base64.b64encode(stream.getvalue()).decode()
+
+
+def test_masks_of_labelmes_ai_tool(tmp_path):
+    mask = np.eye(3, 4, dtype=bool)
+    entry = shape("head", [[7.0, 5.0], [10.0, 7.0]], 1, "mask") | {"mask": png(mask)}
+    write(tmp_path, shapes=[entry])
+    (sperm,) = open_dataset(tmp_path).load("a").instances
+    expected = np.zeros(SHAPE, bool)
+    expected[5:8, 7:11] = mask
+    np.testing.assert_array_equal(sperm.full_mask(Part.HEAD, SHAPE), expected)
+
+
+@pytest.mark.parametrize(
+    ("corners", "encoded"),
+    [
+        ([[7, 5], [10, 8]], png(np.eye(3, 4, dtype=bool))),
+        ([[27, 5], [30, 7]], png(np.eye(3, 4, dtype=bool))),
+        ([[7, 5], [float("nan"), 7]], png(np.eye(3, 4, dtype=bool))),
+        ([[7, 5], [10, 7]], "words"),
+        ([[7, 5], [10, 7]], None),
+        (None, ""),
+    ],
+)
+def test_masks_that_cannot_be_read(tmp_path, corners, encoded):
+    write(tmp_path, shapes=[shape("head", corners, 1, "mask") | {"mask": encoded}])
+    with pytest.raises(MaskError, match=r"a\.json: shape 0: "):
+        open_dataset(tmp_path).load("a")
+
+
+def test_along_the_edges_of_pixels_where_the_file_says_so(tmp_path):
+    write(tmp_path, shapes=[shape("head", [[5, 4], [9, 4], [9, 8], [5, 8]], 1)], **PIXEL_EDGES)
+    assert open_dataset(tmp_path).load("a").instances[0].bbox == (4, 5, 8, 9)
+
+
 def test_points_outside_of_the_frame_are_cut_off(tmp_path):
     write(tmp_path, shapes=[shape("head", [[-9, -9], [4, -9], [4, 4], [-9, 4]], 1)])
     sample = open_dataset(tmp_path).load("a")
@@ -106,7 +148,10 @@ def test_json_without_picture_is_refused_if_labelme_wrote_it(tmp_path):
     [
         (shape("Flagellin", box(1, 1, 5, 5)), "unknown label 'Flagellin'.*Known are: head, "),
         (shape("head", [[1, 1], [2, 2]]), "at least 3 points"),
-        (shape("head", [[1, 1], [2, 2]], kind="line"), "'line' is not read.*polygon, rectangle"),
+        (
+            shape("head", [[1, 1], [2, 2]], kind="line"),
+            "'line' is not read.*polygon, rectangle, mask",
+        ),
         (shape("head", [[1, 1]], kind="rectangle"), "a rectangle needs 2 points"),
         (shape("head", None), "polygon"),
         (shape("head", box(1, 1, 5, 5), "one"), "group_id must be a whole number"),

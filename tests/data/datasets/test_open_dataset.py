@@ -5,6 +5,8 @@ import pickle
 
 import numpy as np
 import pytest
+import tifffile
+from roifile import ImagejRoi
 
 from spermseg.data.datasets import LAYOUTS, open_dataset
 from spermseg.data.images import write_image
@@ -29,6 +31,25 @@ def write_labelme(root):
     (root / "a.json").write_text('{"shapes": []}')
 
 
+def write_geojson(root):
+    write_image(root / "a.png", IMAGE)
+    (root / "a.geojson").write_text('{"type": "FeatureCollection", "features": []}')
+
+
+def write_imagej(root):
+    write_image(root / "a.png", IMAGE)
+    roi = ImagejRoi.frompoints([[1, 1], [3, 1], [3, 4]], name="sperm 1 tail")
+    roi.tofile(root / "a.zip")
+
+
+def write_label_tiff(root):
+    write_image(root / "a.png", IMAGE)
+    (root / "labels").mkdir()
+    metadata = {"axes": "ZYX", "Labels": ["tail"]}
+    labels = np.zeros((1, 6, 8), np.uint16)
+    tifffile.imwrite(root / "labels" / "a.tif", labels, imagej=True, metadata=metadata)
+
+
 def write_scian(root):
     write_image(root / "images" / "a.jpg", IMAGE)
     for part in ("Head", "Midpiece", "Tail"):
@@ -45,6 +66,9 @@ WRITERS = {
     "scian": write_scian,
     "sperm-parsing": write_sperm_parsing,
     "labelme": write_labelme,
+    "geojson": write_geojson,
+    "imagej": write_imagej,
+    "label-tiff": write_label_tiff,
     "coco": write_coco,
     "folder": write_folder,
 }

@@ -6,7 +6,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from spermseg.data.datasets import coco, folder, labelme, scian, sperm_parsing
+from spermseg.data.datasets import (
+    coco,
+    folder,
+    geojson,
+    imagej,
+    label_tiff,
+    labelme,
+    scian,
+    sperm_parsing,
+)
 from spermseg.data.datasets.base import LabelledDataset, SampleRecord
 from spermseg.errors import DatasetError, UsageError
 
@@ -41,6 +50,17 @@ LAYOUTS: dict[str, Layout] = {
     ),
     "labelme": Layout(
         "pictures with LabelMe's .json beside them", labelme.recognise, labelme.LabelMeDataset
+    ),
+    "geojson": Layout(
+        "pictures with .geojson beside them", geojson.recognise, geojson.GeoJsonDataset
+    ),
+    "imagej": Layout(
+        "pictures with ImageJ's .zip or .roi beside them", imagej.recognise, imagej.ImageJDataset
+    ),
+    "label-tiff": Layout(
+        "labels/, or sperm-labels/ and part-labels/, with .tif",
+        label_tiff.recognise,
+        label_tiff.LabelTiffDataset,
     ),
     "coco": Layout("annotations.json", coco.recognise, coco.CocoDataset),
     "folder": Layout("images/ and masks/", folder.recognise, folder.FolderDataset),
