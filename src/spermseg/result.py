@@ -27,9 +27,6 @@ from spermseg.structures import (
     Segmentation,
 )
 
-NOT_SPERM = "× "
-"""Stands in an overlay before the number of what has a head and is not counted as sperm."""
-
 RESULT_FORMAT = 3
 
 SMALLEST_HEAD_PX = 20
@@ -143,7 +140,7 @@ class AnalysisResult:
             head_length_px=self.scale.head_length_px,
             um_per_px=self.scale.um_per_px,
             labels=[
-                (box[0], box[3], f"{'' if one.is_sperm else NOT_SPERM}{one.instance.id}")
+                (box[0], box[3], f"{one.instance.id}" if one.is_sperm else f"({one.instance.id})")
                 for one in self.sperm
                 if (box := one.head_box) is not None
             ],

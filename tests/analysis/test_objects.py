@@ -96,6 +96,14 @@ def test_a_tail_may_be_hidden_by_a_sperm_that_lies_against_the_head():
     assert classes(bare, far)[0].object == "loose head"
 
 
+def test_a_piece_of_a_pale_head_beside_its_tail_is_no_debris():
+    piece, round_cell = thing(ellipse(200, 150, 45, 25)), thing(ellipse(200, 150, 75, 72))
+    tail = thing(np.zeros(SIZE, bool), tail=bar(200, 180, 400, 8), id=2, flags=["headless"])
+    assert classes(piece)[0].object == "not a sperm"
+    assert classes(piece, tail)[0].reason == HIDDEN
+    assert classes(round_cell, tail)[0].reason == TOO_ROUND
+
+
 def test_a_tail_without_a_head():
     tail = SpermInstance.from_full_masks(
         1, {Part.TAIL: bar(200, 100, 300, 8)}, flags=frozenset({"headless"})

@@ -27,6 +27,8 @@ TOO_SMALL, TOO_LARGE, TOO_ROUND, TOO_ROUGH = (
     "rough outline, without midpiece and tail",
 )
 
+_OF_A_PIECE = (TOO_SMALL, TOO_ROUGH)
+
 _AGAINST = 0.15
 """What lies this near to a head, in head lengths, may hide its midpiece and tail."""
 
@@ -137,12 +139,14 @@ def _found(
     if limits is None or one.flags & {"cut", "uncertain"}:
         return SPERM
     bare = {"no_midpiece", "no_tail"} <= one.flags
-    if reason := _no_sperm(one, limits, typical, bare=bare):
+    reason = _no_sperm(one, limits, typical, bare=bare)
+    # Of a pale head only a piece may be found, small or ragged, apart from its tail.
+    if bare and reason in ("", *_OF_A_PIECE) and _lies_against(instance, typical, neighbours):
+        return Found("sperm", HIDDEN)
+    if reason:
         return Found("not a sperm", reason)
     if not bare or limits.loose_heads == "abnormal":
         return SPERM
-    if _lies_against(instance, typical, neighbours):
-        return Found("sperm", HIDDEN)
     return Found("loose head", LOOSE_HEAD)
 
 

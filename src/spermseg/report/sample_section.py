@@ -155,16 +155,17 @@ def _scale_note(summary: Summary) -> str:
 
 
 def _acrosome_note(summary: Summary) -> str:
-    """Say what rests on the area of the acrosome alone, which models draw otherwise than WHO."""
-    without = summary["normal_without"].get(ACROSOME)
-    if without is None:
+    """Say what rests on the area of the acrosome, which models draw otherwise than WHO means it."""
+    failed, normal = summary["failed"].get(ACROSOME), summary["normal"]
+    without = summary["normal_without"].get(ACROSOME, normal)
+    alone = without["count"] - normal["count"]
+    if failed is None or (failed["percent"] <= 50 and not alone):
         return ""
-    normal = summary["normal"]
     return (
-        f"{without['count'] - normal['count']:,} of {normal['total'] - normal['count']:,} abnormal "
-        "sperm fail by the area of the acrosome alone. It depends on the outlines that the model "
-        "has learnt: those of the bundled model are smaller than WHO means (docs/criteria.md). "
-        f"Without this criterion {without['count']:,} of {without['total']:,} "
+        f"{failed['count']:,} of {failed['total']:,} sperm fail by the area of the acrosome"
+        f"{_beside_published(summary, ACROSOME)}, {alone:,} of them by nothing else. The outlines "
+        "that models learn from, those of the bundled one too, draw it smaller than WHO means it "
+        f"(docs/criteria.md). Without this criterion {without['count']:,} of {without['total']:,} "
         f"({without['percent']:.1f} %, 95 % interval {without['low']:.1f} to "
         f"{without['high']:.1f} %) would be normal; --criteria {DEFAULT_CRITERIA}-without-acrosome "
         "leaves it out."
@@ -173,21 +174,25 @@ def _acrosome_note(summary: Summary) -> str:
 
 def _common_failure_note(summary: Summary) -> str:
     """Warn of a criterion that most sperm fail: it may say more of the method than of the man."""
-    commonest = max(summary["failed"].items(), key=lambda item: item[1]["percent"], default=None)
+    others = ((name, share) for name, share in summary["failed"].items() if name != ACROSOME)
+    commonest = max(others, key=lambda item: item[1]["percent"], default=None)
     if commonest is None or commonest[1]["percent"] <= 50:
         return ""
     name, share = commonest
-    note = f"{share['count']:,} of {share['total']:,} sperm fail by {label_of(name)}"
+    return (
+        f"{share['count']:,} of {share['total']:,} sperm fail by {label_of(name)}"
+        f"{_beside_published(summary, name)}. Such a share may come from staining, focus or the "
+        "outlines that the model has learnt: look at the sperm below before believing it."
+    )
+
+
+def _beside_published(summary: Summary, name: str) -> str:
     for entry in summary["morphometry"].values():
         if entry["quantity"] == name and entry["references"]:
             published = " and ".join(f"{one['median']:g}" for one in entry["references"])
-            note += (
-                f" (median here {show_measure(entry['counted']['median'])}, published {published})"
-            )
-    return (
-        f"{note}. Such a share may come from staining, focus or the outlines that the model has "
-        "learnt: look at the sperm below before believing it."
-    )
+            median = show_measure(entry["counted"]["median"])
+            return f" (median here {median}, published {published})"
+    return ""
 
 
 def label_of(name: str) -> str:
