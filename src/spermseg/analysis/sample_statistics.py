@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import itertools
+import math
+from array import array
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from spermseg import DISCLAIMER
 from spermseg.analysis.criteria import REGIONS, Criteria
 from spermseg.analysis.proportions import Proportion, Replicates, compare_replicates, more_needed
-from spermseg.analysis.quantities import QUANTITIES, Quantity, column
+from spermseg.analysis.quantities import QUANTITIES, column
 from spermseg.analysis.references import REFERENCES, Reference
 from spermseg.analysis.verdicts import Verdict
 from spermseg.structures import Morphometry
@@ -183,9 +185,63 @@ class SampleSummary:
         }
 
 
+class _Measured(NamedTuple):
+    """Of one counted sperm: its values in the order of `QUANTITIES`, and whether it is normal."""
+
+    values: array[float]
+    um_per_px: float | None
+    normal: bool | None
+
+
+class _Tally:
+    """What is counted of a sample while its sperm come one by one."""
+
+    def __init__(self, criteria: Criteria):
+        self._regions = {one.name: one.region for one in criteria.criteria}
+        self.objects: Counter[str] = Counter()
+        self.not_sperm: Counter[str] = Counter()
+        self.not_assessable: Counter[str] = Counter()
+        self.slides: dict[str, Counter[bool]] = {}
+        self.judged_regions: Counter[str] = Counter()
+        self.defects: Counter[str] = Counter()
+        self.applied: Counter[str] = Counter()
+        self.failed: Counter[str] = Counter()
+        self.failed_alone: Counter[str] = Counter()
+        self.skipped: Counter[tuple[str, str]] = Counter()
+        self.measured: list[_Measured] = []
+
+    def add(self, one: JudgedSperm) -> None:
+        """Count one object."""
+        verdict, reason = one.verdict, one.verdict.not_assessable_reason
+        self.objects[verdict.object] += 1
+        if verdict.object == "not a sperm" and reason is not None:
+            self.not_sperm[reason] += 1
+        if not verdict.is_sperm:
+            return
+        values = one.morphometry.values
+        numbers = array("d", (values.get(name, math.nan) for name in QUANTITIES))
+        self.measured.append(_Measured(numbers, one.um_per_px, verdict.normal))
+        if verdict.normal is None:
+            self.not_assessable.update([reason] if reason is not None else [])
+            return
+        self.slides.setdefault(one.slide, Counter())[verdict.normal] += 1
+        self.judged_regions.update({self._regions[name] for name in verdict.applied})
+        self.defects.update({failure.region for failure in verdict.failed})
+        self.applied.update(verdict.applied)
+        self.failed.update(failure.criterion for failure in verdict.failed)
+        if len(verdict.failed) == 1:
+            self.failed_alone[verdict.failed[0].criterion] += 1
+        self.skipped.update((entry.criterion, entry.reason) for entry in verdict.skipped)
+
+    @property
+    def verdicts(self) -> Counter[bool]:
+        """Number of normal and of abnormal sperm."""
+        return sum(self.slides.values(), Counter[bool]())
+
+
 def summarise(
     name: str,
-    sperm: Sequence[JudgedSperm],
+    sperm: Iterable[JudgedSperm],
     criteria: Criteria,
     *,
     wanted_half_width: float = WANTED_HALF_WIDTH,
@@ -195,8 +251,8 @@ def summarise(
     Parameters
     ----------
     name : str
-    sperm : sequence of JudgedSperm
-        Of all its pictures; none is a valid, empty sample.
+    sperm : iterable of JudgedSperm
+        Of all its pictures; none is a valid, empty sample. Half a kilobyte is kept of each.
     criteria : Criteria
         Those of the verdicts.
     wanted_half_width : float
@@ -212,77 +268,53 @@ def summarise(
     TZI = defects / abnormal sperm, SDI = defects / all sperm. MAI = failed criteria / abnormal
     sperm. TZI is between 1 and the number of regions that could be judged.
     """
-    counted = [one for one in sperm if one.verdict.is_sperm]
-    assessable = [one for one in counted if one.verdict.normal is not None]
-    verdicts = [one.verdict for one in assessable]
-    objects = Counter(one.verdict.object for one in sperm)
-    abnormal = [verdict for verdict in verdicts if not verdict.normal]
-    defects = sum(len({failure.region for failure in one.failed}) for one in abnormal)
-    anomalies = sum(len(one.failed) for one in abnormal)
-    normal = _normal(assessable)
+    tally = _Tally(criteria)
+    for one in sperm:
+        tally.add(one)
+    normal, abnormal = _normal(tally.verdicts), tally.verdicts[False]
+    defects = tally.defects.total()
     return SampleSummary(
         name=name,
         criteria=criteria,
-        loose_heads=objects["loose head"],
-        headless_tails=objects["headless tail"],
-        not_sperm=_reasons(one for one in sperm if one.verdict.object == "not a sperm"),
-        counted=len(counted),
-        not_assessable=_reasons(counted),
+        loose_heads=tally.objects["loose head"],
+        headless_tails=tally.objects["headless tail"],
+        not_sperm=dict(tally.not_sperm.most_common()),
+        counted=len(tally.measured),
+        not_assessable=dict(tally.not_assessable.most_common()),
         normal=normal,
-        defects=_defects(verdicts, criteria),
-        failed=_failed(verdicts, criteria),
-        normal_without=_normal_without(verdicts, normal),
-        skipped=_skipped(verdicts, criteria),
-        tzi=_ratio(defects, len(abnormal)),
-        sdi=_ratio(defects, len(verdicts)),
-        mai=_ratio(anomalies, len(abnormal)),
-        morphometry=_morphometry(counted),
-        replicates=_replicates(assessable),
+        defects={
+            region: Proportion(tally.defects[region], tally.judged_regions[region])
+            for region in REGIONS
+        },
+        failed={
+            one.name: Proportion(tally.failed[one.name], tally.applied[one.name])
+            for one in criteria.criteria
+            if tally.applied[one.name]
+        },
+        normal_without={
+            name: Proportion(normal.count + n, normal.total)
+            for name, n in tally.failed_alone.most_common()
+        },
+        skipped=_skipped(tally.skipped, criteria),
+        tzi=_ratio(defects, abnormal),
+        sdi=_ratio(defects, normal.total),
+        mai=_ratio(tally.failed.total(), abnormal),
+        morphometry=_morphometry(tally.measured),
+        replicates=_replicates(tally.slides),
         wanted_half_width=wanted_half_width,
         more_needed=more_needed(normal, wanted_half_width),
     )
 
 
-def _normal(assessable: Sequence[JudgedSperm]) -> Proportion:
-    return Proportion(sum(one.verdict.normal is True for one in assessable), len(assessable))
+def _normal(verdicts: Counter[bool]) -> Proportion:
+    return Proportion(verdicts[True], verdicts.total())
 
 
 def _ratio(count: int, total: int) -> float | None:
     return count / total if total else None
 
 
-def _defects(verdicts: Sequence[Verdict], criteria: Criteria) -> dict[str, Proportion]:
-    regions = {one.name: one.region for one in criteria.criteria}
-    judged = Counter(region for v in verdicts for region in {regions[name] for name in v.applied})
-    with_defect = Counter(region for v in verdicts for region in {f.region for f in v.failed})
-    return {region: Proportion(with_defect[region], judged[region]) for region in REGIONS}
-
-
-def _failed(verdicts: Sequence[Verdict], criteria: Criteria) -> dict[str, Proportion]:
-    applied = Counter(name for verdict in verdicts for name in verdict.applied)
-    failed = Counter(failure.criterion for verdict in verdicts for failure in verdict.failed)
-    return {
-        one.name: Proportion(failed[one.name], applied[one.name])
-        for one in criteria.criteria
-        if applied[one.name]
-    }
-
-
-def _normal_without(verdicts: Sequence[Verdict], normal: Proportion) -> dict[str, Proportion]:
-    alone = Counter(verdict.failed[0].criterion for verdict in verdicts if len(verdict.failed) == 1)
-    return {name: Proportion(normal.count + n, normal.total) for name, n in alone.most_common()}
-
-
-def _reasons(sperm: Iterable[JudgedSperm]) -> dict[str, int]:
-    """Count why they were not assessed, the commonest reason first."""
-    reasons = (one.verdict.not_assessable_reason for one in sperm)
-    return dict(Counter(reason for reason in reasons if reason is not None).most_common())
-
-
-def _skipped(verdicts: Sequence[Verdict], criteria: Criteria) -> dict[str, dict[str, int]]:
-    times = Counter(
-        (entry.criterion, entry.reason) for verdict in verdicts for entry in verdict.skipped
-    )
+def _skipped(times: Counter[tuple[str, str]], criteria: Criteria) -> dict[str, dict[str, int]]:
     result: dict[str, dict[str, int]] = {}
     for one in criteria.criteria:
         reasons = {reason: n for (name, reason), n in times.items() if name == one.name}
@@ -291,24 +323,24 @@ def _skipped(verdicts: Sequence[Verdict], criteria: Criteria) -> dict[str, dict[
     return result
 
 
-def _morphometry(counted: Sequence[JudgedSperm]) -> dict[str, MeasuredQuantity]:
+def _morphometry(counted: Sequence[_Measured]) -> dict[str, MeasuredQuantity]:
     """Describe every quantity; lengths in um where any picture's scale is known, of those alone."""
     scaled = [one for one in counted if one.um_per_px is not None]
     result = {}
     scale_known = bool(scaled)
-    for quantity in QUANTITIES.values():
+    for index, quantity in enumerate(QUANTITIES.values()):
         chosen = scaled if scale_known and quantity.needs_scale else counted
-        every = Distribution.of(_value(one, quantity) for one in chosen)
+        values = [quantity.scaled(one.values[index], one.um_per_px) for one in chosen]
+        every = Distribution.of(values)
         if every is None or quantity.name in _NOT_SUMMED_UP:
             continue
+        of_normal = (value for value, one in zip(values, chosen, strict=True) if one.normal)
         comparable = scale_known or not quantity.needs_scale
         result[column(quantity.name, scale_known)] = MeasuredQuantity(
             quantity=quantity.name,
             unit=quantity.unit(scale_known),
             counted=every,
-            normal=Distribution.of(
-                _value(one, quantity) for one in chosen if one.verdict.normal is True
-            ),
+            normal=Distribution.of(of_normal),
             references=tuple(
                 entry for entry in REFERENCES if comparable and entry.quantity == quantity.name
             ),
@@ -316,14 +348,7 @@ def _morphometry(counted: Sequence[JudgedSperm]) -> dict[str, MeasuredQuantity]:
     return result
 
 
-def _value(one: JudgedSperm, quantity: Quantity) -> float:
-    return quantity.scaled(one.morphometry.values.get(quantity.name, np.nan), one.um_per_px)
-
-
-def _replicates(assessable: Sequence[JudgedSperm]) -> tuple[Replicates, ...]:
-    slides: dict[str, list[JudgedSperm]] = {}
-    for one in assessable:
-        slides.setdefault(one.slide, []).append(one)
+def _replicates(slides: Mapping[str, Counter[bool]]) -> tuple[Replicates, ...]:
     return tuple(
         compare_replicates(_normal(slides[a]), _normal(slides[b]), (a, b))
         for a, b in itertools.combinations(sorted(slides), 2)

@@ -77,7 +77,7 @@ def write_summary(out: Path, run: Mapping[str, Any], criteria: Criteria) -> list
     for row in _done(run):
         by_sample.setdefault(row["sample"], []).append(row)
     summaries = [
-        summarise(name, list(_judged(out, rows)), criteria).to_dict()
+        summarise(name, _judged(out, rows), criteria).to_dict()
         for name, rows in sorted(by_sample.items())
     ]
     if run["arguments"]["uncertainty"]:
