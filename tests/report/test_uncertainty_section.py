@@ -84,7 +84,7 @@ def test_the_page_says_how_far_the_views_agree(sample, tmp_path):
     assert "2 of 4 views agree" in text
     # Standard deviations of head lengths: 0, 6.35 and 1 px; the median in um.
     assert "head length, µm 3 0.100" in text
-    assert "true errors are larger" in text
+    assert "True errors are larger" in text
 
 
 def test_views_that_agree_on_the_share_of_normal_forms_are_said_to(sample, tmp_path):

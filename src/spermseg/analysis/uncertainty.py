@@ -90,8 +90,8 @@ class Uncertainty:
     found : int
         Views in which the sperm was found.
     agreeing : int
-        Views in which its verdict is that of the plain view: normal, abnormal or not assessable.
-        Where it was not found it has none.
+        Views in which its verdict is that of the plain view: normal, abnormal, not assessable or
+        not counted. Where it was not found it has none.
     normal, abnormal : int
         Views in which it was judged so.
     spread : mapping of str to float
