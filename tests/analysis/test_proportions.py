@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.stats import binomtest
 from scipy.stats import binom
 
 from spermseg.analysis.proportions import Proportion, compare_replicates, more_needed
@@ -37,6 +38,8 @@ def wilson_half_width(p: float, n: int) -> float:
 def test_wilson_intervals_by_the_formula(counts):
     count, total = counts
     low, high = Proportion(count, total).interval
+    oracle = binomtest(count, total).proportion_ci(0.95, method="wilson")
+    assert (low, high) == pytest.approx((100 * oracle.low, 100 * oracle.high), abs=1e-9)
     assert (high - low) / 2 == pytest.approx(wilson_half_width(count / total, total), abs=1e-3)
     assert 0 <= low <= 100 * count / total + 1e-9
     assert 100 * count / total - 1e-9 <= high <= 100

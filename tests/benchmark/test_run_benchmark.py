@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from spermseg.batch.inputs import Picture
 from spermseg.benchmark import running
 from spermseg.benchmark.timing import PictureTimes, mean_times, spread
 from spermseg.data.images import read_image, write_image
@@ -101,16 +103,21 @@ def test_the_picture_that_comes_along_is_a_smear_of_1280_by_1024(tmp_path):
     assert image.std() > 5
 
 
-def test_times_are_of_counted_runs_only(tmp_path):
+def test_times_are_of_counted_runs_only_with_new_files(tmp_path):
+    overlay = tmp_path / "overlays/a.jpg"
+    overlay.parent.mkdir()
+
     class Job:
         calls = 0
+        out = tmp_path
 
         def __call__(self, picture):
             self.calls += 1
+            overlay.touch(exist_ok=False)
             return {"status": "done"}
 
     job = Job()
-    times = PictureTimes(job, None)
+    times = PictureTimes(job, Picture(Path("a.png"), "a.png", "a"))
     times.run()
     for _ in range(2):
         times.measure()

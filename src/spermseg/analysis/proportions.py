@@ -49,10 +49,13 @@ class Proportion:
         """
         if not self.total:
             return None
-        from scipy.stats import binomtest
-
-        limits = binomtest(self.count, self.total).proportion_ci(0.95, method="wilson")
-        return 100 * float(limits.low), 100 * float(limits.high)
+        # By hand: scipy.stats takes half a second and 40 MB for this formula.
+        p, n, z2 = self.count / self.total, self.total, Z**2
+        middle = (p + z2 / (2 * n)) / (1 + z2 / n)
+        half = Z / (1 + z2 / n) * math.sqrt(p * (1 - p) / n + z2 / (4 * n**2))
+        low = middle - half if self.count else 0.0
+        high = middle + half if self.count < n else 1.0
+        return 100 * low, 100 * high
 
     def to_dict(self) -> dict[str, Any]:
         """Give a JSON-ready mapping: count, total, percent, low, high."""

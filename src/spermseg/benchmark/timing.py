@@ -11,6 +11,7 @@ from spermseg.batch.inputs import Picture
 from spermseg.batch.picture import PictureJob
 from spermseg.batch.rows import Row
 from spermseg.errors import ImageError
+from spermseg.result import overlay_path, part_map_path, sperm_path
 from spermseg.stages import STAGES, measured_stages
 
 Spread = dict[str, float]
@@ -58,7 +59,9 @@ class PictureTimes:
         return row
 
     def measure(self) -> None:
-        """Do the job and take its time."""
+        """Do the job and take its time, its files being new as in a new folder."""
+        for path_of in (part_map_path, sperm_path, overlay_path):
+            path_of(self._job.out, self.picture.id).unlink(missing_ok=True)
         start = time.perf_counter()
         with measured_stages() as stages:
             self.run()
