@@ -5,8 +5,15 @@ import stat
 
 import pytest
 
-from spermseg.errors import DataError
-from spermseg.files import atomic_folder, atomic_path, read_log, write_json, write_text
+from spermseg.errors import DataError, UsageError
+from spermseg.files import (
+    added_to_folder,
+    atomic_folder,
+    atomic_path,
+    read_log,
+    write_json,
+    write_text,
+)
 
 
 def test_a_file_appears_whole_and_readable_for_others(tmp_path):
@@ -71,3 +78,31 @@ def test_unfinished_last_line_is_not_read(tmp_path):
 def test_missing_log(tmp_path):
     with pytest.raises(DataError, match="no such training log"):
         read_log(tmp_path / "log.jsonl")
+
+
+def join(folder, *names):
+    with added_to_folder(folder) as hidden:
+        for name in names:
+            (hidden / name).parent.mkdir(exist_ok=True)
+            (hidden / name).write_text("new")
+        if "fail" in names:
+            raise ZeroDivisionError
+
+
+def test_files_join_a_folder_and_replace_nothing(tmp_path):
+    (tmp_path / "a").write_text("mine")
+    join(tmp_path, "sub/b")
+    assert (tmp_path / "sub" / "b").read_text() == "new"
+    with pytest.raises(UsageError, match="a: there is something here"):
+        join(tmp_path, "a", "c")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "sub"]
+    assert (tmp_path / "a").read_text() == "mine"
+
+
+def test_a_folder_is_as_before_after_an_exception(tmp_path):
+    with pytest.raises(ZeroDivisionError):
+        join(tmp_path / "new", "a", "fail")
+    assert not list((tmp_path / "new").iterdir())
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UsageError, match="this is a file"):
+        join(tmp_path / "file", "a")

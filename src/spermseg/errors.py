@@ -93,6 +93,7 @@ class MissingExtraError(UsageError):
 EXTRAS = {
     "accelerate": "train",
     "onnx": "train",
+    "pyarrow": "tables",
     "safetensors": "train",
     "segmentation_models_pytorch": "train",
     "tensorboard": "train",

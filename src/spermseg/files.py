@@ -120,6 +120,47 @@ def new_folder(path: Path | str) -> Iterator[Path]:
             entry.rename(path / entry.name)
 
 
+@contextmanager
+def added_to_folder(path: Path | str) -> Iterator[Path]:
+    """Fill a hidden folder whose files join those at `path` at the end; none is replaced.
+
+    After an exception the hidden folder is removed, and what was at `path` is untouched.
+
+    Parameters
+    ----------
+    path : Path or str
+        A folder with anything in it; made if it is missing.
+
+    Yields
+    ------
+    Path
+        The hidden folder, to be filled by the caller, in folders as they shall be at `path`.
+
+    Raises
+    ------
+    UsageError
+        When `path` is a file, or holds a file of one of the names already.
+    """
+    path = Path(path)
+    if path.exists() and not path.is_dir():
+        raise UsageError("this is a file, not a folder", where=path, fix="Choose a folder")
+    path.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".unfinished-", dir=path) as temporary:
+        hidden = Path(temporary)
+        yield hidden
+        names = sorted(file.relative_to(hidden) for file in hidden.rglob("*") if file.is_file())
+        for name in names:
+            if (path / name).exists():
+                raise UsageError(
+                    "there is something here already",
+                    where=path / name,
+                    fix="Move it away, or choose another folder",
+                )
+        for name in names:
+            (path / name).parent.mkdir(parents=True, exist_ok=True)
+            (hidden / name).rename(path / name)
+
+
 def _umask() -> int:
     current = os.umask(0)
     os.umask(current)

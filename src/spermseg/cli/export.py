@@ -1,81 +1,16 @@
-"""``spermseg export``: models and results for other programs."""
+"""``spermseg export``: results and models for other programs."""
 
 from __future__ import annotations
-
-from pathlib import Path
-from typing import Annotated
 
 import typer
 
 from spermseg import DISCLAIMER
-from spermseg.errors import UsageError
+from spermseg.cli import export_onnx, export_result
 
-app = typer.Typer(help=f"Write models for other programs. {DISCLAIMER}", no_args_is_help=True)
-
-
-@app.command()
-def onnx(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a finished training.")],
-    out: Annotated[Path, typer.Option("-o", "--out", help="Folder to make.")],
-    id: Annotated[str | None, typer.Option(help="Name of the model; else the training's.")] = None,
-    evaluation: Annotated[
-        list[Path] | None,
-        typer.Option(
-            help="evaluation.json of `spermseg evaluate`: its scores go into the card. Repeatable."
-        ),
-    ] = None,
-    robustness: Annotated[
-        Path | None, typer.Option(help="robustness.json of `spermseg robustness`, likewise.")
-    ] = None,
-    trained_on: Annotated[
-        str | None, typer.Option(help="What it was trained on, in words for its card.")
-    ] = None,
-    limits: Annotated[
-        str | None, typer.Option(help="Where it is not to be trusted, in words for its card.")
-    ] = None,
-    logit_offset: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="PART=NUMBER",
-            help="Added to the logits of a part, as in tail=0.3 for more recall of tails: choose "
-            "it on validation pictures. Repeatable.",
-        ),
-    ] = None,
-) -> None:
-    """Make of a training a model that needs no torch: model.onnx, card.json and README.md.
-
-    Scores and labels are compared with those in torch first; a model that differs is not kept.
-    """
-    from dataclasses import replace
-
-    from spermseg.evaluation.quoting import quote_evaluation, quote_robustness
-    from spermseg.files import new_folder, write_text
-    from spermseg.inference.card import write_card
-    from spermseg.report.model_page import model_markdown
-    from spermseg.training.export import export_run
-
-    offsets = dict(_offset(text) for text in logit_offset or ())
-    with new_folder(out) as folder:
-        card = export_run(run, folder, id=id, logit_offsets=offsets)
-        for path in evaluation or ():
-            card = quote_evaluation(card, path)
-        if robustness is not None:
-            card = quote_robustness(card, robustness)
-        card = replace(card, data=trained_on or card.data, limits=limits or card.limits)
-        write_card(folder / "card.json", card)
-        write_text(folder / "README.md", model_markdown(card))
-    parity = card.metrics["parity"]
-    print(
-        f"compared with torch: probabilities differ by at most "
-        f"{parity['max_probability_difference']:.1g}, "
-        f"labels are equal on {100 * parity['equal_labels']:.3f} % of pixels"
-    )
-    print(out / card.weights)
-
-
-def _offset(text: str) -> tuple[str, float]:
-    part, _, number = text.partition("=")
-    try:
-        return part, float(number)
-    except ValueError:
-        raise UsageError(f"--logit-offset is PART=NUMBER, got {text!r}") from None
+app = typer.Typer(
+    help=f"Write results and models for other programs; see docs/exports.md. {DISCLAIMER}",
+    no_args_is_help=True,
+)
+for name, command in export_result.COMMANDS.items():
+    app.command(name, rich_help_panel="Results of spermseg analyze")(command)
+app.command("onnx", rich_help_panel="Models")(export_onnx.command)
