@@ -106,6 +106,15 @@ def test_a_keyhole_stands_for_holes(mask, simplify):
     np.testing.assert_array_equal(full, placed(mask))
 
 
+def test_a_keyhole_takes_the_shortest_way():
+    mask = np.ones((9, 20), bool)
+    mask[6:8, 14:17] = False
+    (polygon,) = outlines(mask, simplify=0)
+    # Around all, around the hole, and from (17, 8) to the nearest corner (20, 9), there and back.
+    around = shapely.LinearRing(keyhole(polygon)).length
+    assert around == pytest.approx(2 * 29 + 2 * 5 + 2 * np.hypot(3, 1))
+
+
 @given(mask=masks | blobs())
 def test_pycocotools_fills_stairs_alike(mask):
     flat = [[float(n) for n in keyhole(one).ravel()] for one in outlined(mask, 0)]
