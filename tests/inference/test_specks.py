@@ -47,7 +47,7 @@ def test_specks_go_and_the_sperm_stays(working):
 
 
 def test_the_area_that_stays_is_in_squared_head_lengths():
-    for area, left in ((0.099, 0), (0.101, 1)):
+    for area, left in ((0.149, 0), (0.151, 1)):
         part_map = np.zeros((60, 400), np.uint8)
         part_map[30, : round(area * 50**2)] = TAIL
         clear_specks(part_map, scores_of(part_map, (60, 400)), 50.0)
@@ -76,5 +76,5 @@ def test_what_goes_is_small_and_what_is_large_stays(seed, height, width, head_le
     for number in range(1, n + 1):
         kept = after[regions == number]
         assert (kept > 0).all() or not kept.any()
-        if len(kept) >= 0.1 * head_length**2:
+        if len(kept) >= 0.15 * head_length**2:
             assert kept.all()

@@ -6,9 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-LEAST_AREA = 0.1
+LEAST_AREA = 0.15
 """Of a region that stays, in squared head lengths: a head alone has about 0.5, a whole sperm more
-than 1. Chosen on one acquisition day that is neither trained on nor quoted (docs/models.md)."""
+than 1. Chosen on one acquisition day that is neither trained on nor quoted (recipes/README.md)."""
 
 _CELL = 0.045
 """Edge of the cells that regions are found in, in head lengths: over gaps narrower than a cell,
