@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 from scipy import ndimage
 
 from spermseg.data.preprocess import resize_scores
 from spermseg.inference import tiling
-from spermseg.inference.part_map import highest, paint_block
+from spermseg.inference.part_map import highest, paint_block, round_to_half
 from spermseg.inference.tiling import Block, score_blocks
 
 IDS = np.array([0, 2, 3, 4, 5, 6], np.uint8)
@@ -70,3 +71,12 @@ def test_a_border_between_two_pixels_by_hand():
 def test_highest_is_argmax():
     scores = np.random.default_rng(3).integers(0, 4, (5, 40, 50)).astype(np.float32)
     np.testing.assert_array_equal(highest(scores), scores.argmax(0))
+
+
+@given(arrays(np.float32, (3, 7), elements=st.floats(0, 1, width=32)))
+def test_scores_are_rounded_as_numpy_rounds_them(scores):
+    kept = np.zeros((6, 14), np.float16)
+    round_to_half(scores, kept[::2, ::2])
+    least = np.finfo(np.float16).tiny
+    np.testing.assert_array_equal(kept[::2, ::2], np.maximum(scores, least).astype(np.float16))
+    assert not kept[1::2].any()

@@ -100,6 +100,22 @@ def highest(scores: NDArray[np.float32]) -> NDArray[np.uint8]:
     return index
 
 
+def round_to_half(scores: NDArray[np.float32], kept: NDArray[np.float16]) -> None:
+    """Round probabilities (h, w) float32 into `kept` (h, w) float16, by its bits.
+
+    As numpy does, at a third of its time, for values of 0 ... 1. What is below the least normal
+    number of float16, 6e-5, becomes that.
+    """
+    bits = np.maximum(scores, np.finfo(np.float16).tiny).view(np.uint32)
+    # To the nearest of its 10 bits of fraction out of 23, halves to even; then the other exponent.
+    rounding = (bits >> 13) & 1
+    rounding += 0xFFF
+    bits += rounding
+    bits >>= 13
+    bits -= (127 - 15) << 10
+    kept.view(np.uint16)[...] = bits
+
+
 def _differing(index: NDArray[np.uint8]) -> NDArray[np.bool_]:
     """Mark the pixels that differ from one of their neighbours right, below and right below."""
     differ = np.zeros(index.shape, bool)
