@@ -16,6 +16,8 @@ _CELL = 0.045
 """Edge of the cells that regions are found in, in head lengths: over gaps narrower than a cell,
 parts are still one region."""
 
+_BAND = 256
+
 
 def clear_specks(
     part_map: NDArray[np.uint8],
@@ -49,21 +51,20 @@ def clear_specks(
     if not small.any():
         return
     specks = small[regions]
-    columns = np.arange(part_map.shape[1]) // cell
-    # Row by row of cells: nothing here is as large as the picture.
-    for row in np.flatnonzero(specks.any(1)).tolist():
-        part_map[row * cell : (row + 1) * cell, specks[row, columns]] = 0
+    rows, columns = (np.arange(extent) // cell for extent in part_map.shape)
+    # By bands of rows: nothing here is as large as the picture.
+    for top in range(0, len(rows), _BAND):
+        cleared = specks[rows[top : top + _BAND]].take(columns, 1)
+        np.copyto(part_map[top : top + _BAND], 0, where=cleared)
     # At another scale the rim may lie in the cells around, which are empty.
     near = ndimage.binary_dilation(specks, np.ones((3, 3)))
-    kept_rows, kept_columns = (
+    rows, columns = (
         ((np.arange(kept) + 0.5) * own / (kept * cell)).astype(np.intp)
         for kept, own in zip(scores.shape[1:], part_map.shape, strict=True)
     )
-    for row in np.flatnonzero(near.any(1)).tolist():
-        first, last = np.searchsorted(kept_rows, (row, row + 1))
-        inside = near[row, kept_columns]
-        scores[:, first:last, inside] = 0
-        scores[background, first:last, inside] = 1
+    cleared = near[rows].take(columns, 1)
+    np.copyto(scores, 0, where=cleared)
+    np.copyto(scores[background], 1, where=cleared)
 
 
 def _pixels_in_cells(part_map: NDArray[np.uint8], cell: int) -> NDArray[Any]:
