@@ -33,7 +33,9 @@ model: $(TRAIN)
 	$(BIN)/spermseg data split $(DATA) -o model/split.json --train 185 --validation 24 --test 47 --seed 0
 	$(BIN)/spermseg train recipes/sperm-parts-fast-1.yaml --data $(DATA) --split model/split.json -o model/run
 	$(BIN)/spermseg train recipes/sperm-parts-fast-1-finish.yaml --data $(DATA) --split model/split.json -o model/finish
-	$(BIN)/spermseg export onnx model/finish -o model/sperm-parts-fast-1 --logit-offset tail=0.8
+	$(BIN)/spermseg train recipes/sperm-parts-fast-2.yaml --data $(DATA) --split model/split.json -o model/context
+	$(BIN)/spermseg export onnx model/context -o model/sperm-parts-fast-2 --logit-offset tail=1.6 \
+		--logit-offset acrosome=1.0 --logit-offset nucleus=0.8 --logit-offset vacuole=0.8
 
 lint: $(DEV)
 	$(BIN)/ruff format --check .
