@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.stats import binomtest
-from scipy.stats import binom
+from scipy.stats import binom, binomtest
 
 from spermseg.analysis.proportions import Proportion, compare_replicates, more_needed
 from spermseg.errors import DataError, UsageError
