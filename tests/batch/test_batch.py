@@ -100,6 +100,7 @@ def test_the_record_says_how_and_what(smears, tmp_path, options):
         "head_length_px": None,
         "page": 0,
         "overlays": True,
+        "uncertainty": False,
     }
     assert run["counts"] == {"done": 3, "failed": 0}
     three, empty, one = run["pictures"]

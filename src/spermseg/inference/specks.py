@@ -44,15 +44,18 @@ def clear_specks(
     cell = max(1, round(_CELL * head_length_px))
     pixels = _pixels_in_cells(part_map, cell)
     regions, n = ndimage.label(pixels, np.ones((3, 3)))
-    held = pixels > 0
-    areas = np.bincount(regions[held], pixels[held], minlength=n + 1)
+    areas = np.zeros(n + 1)
+    # By bands of rows: nothing here is as large as the picture, but for the regions.
+    for top in range(0, len(regions), _BAND):
+        band = slice(top, top + _BAND)
+        held = pixels[band] > 0
+        areas += np.bincount(regions[band][held], pixels[band][held], minlength=n + 1)
     small = areas < least_area * head_length_px**2
     small[0] = False
     if not small.any():
         return
     specks = small[regions]
     rows, columns = (np.arange(extent) // cell for extent in part_map.shape)
-    # By bands of rows: nothing here is as large as the picture.
     for top in range(0, len(rows), _BAND):
         cleared = specks[rows[top : top + _BAND]].take(columns, 1)
         np.copyto(part_map[top : top + _BAND], 0, where=cleared)
