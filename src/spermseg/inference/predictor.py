@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from spermseg.data.field_of_view import without_surround
 from spermseg.data.preprocess import Box, Size, resize_image, resize_scores
 from spermseg.data.scale import HEAD_LENGTH_UM
 from spermseg.errors import DataError, ModelError
@@ -55,7 +56,8 @@ class Predictor:
         head length given, by the pixel size, or by what is estimated from the picture itself. Large
         pictures are run in overlapping tiles; memory then hardly depends on the picture's size
         beyond the picture, its part map and the scores that are kept. Where the scale is known,
-        regions too small to be anything of a sperm are background (`clear_specks`).
+        regions too small to be anything of a sperm are background (`clear_specks`). The black
+        surround of a round field of view lies outside the picture (`without_surround`).
 
         Parameters
         ----------
@@ -77,6 +79,7 @@ class Predictor:
             When the network gives another shape than the card says, or numbers that are not finite;
             when it has no working scale, but a working size is asked for.
         """
+        sample = self._of_the_field(sample)
         view = self._view(sample, working_size)
         ids = np.array(self.card.schema.ids, np.uint8)
         part_map = np.empty(sample.size, np.uint8)
@@ -117,6 +120,7 @@ class Predictor:
         DataError, ModelError
             As `segment`.
         """
+        sample = self._of_the_field(sample)
         view = self._view(sample)
         scores = np.empty((self.card.schema.n_classes, *view.size), np.float32)
         for block in self._blocks(sample, view):
@@ -130,6 +134,11 @@ class Predictor:
         Without a head length the picture keeps its size: no scale is estimated.
         """
         return self._run(self.card.preprocessing.prepare_image(sample.image, sample.head_length_px))
+
+    def _of_the_field(self, sample: Sample) -> Sample:
+        """Paint the black surround of a round field as what lies outside a picture."""
+        image = without_surround(sample.image, self.card.preprocessing.blank)
+        return sample if image is sample.image else replace(sample, image=image)
 
     def _view(self, sample: Sample, working_size: Size | None = None) -> _View:
         preprocessing, scale = self.card.preprocessing, given_scale(sample)
