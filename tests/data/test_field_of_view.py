@@ -60,6 +60,15 @@ def test_a_dark_picture_with_something_bright_is_left_alone():
     assert without_surround(image, COLOUR) is image
 
 
+def test_bright_cells_on_a_dark_ground_are_left_alone():
+    image = np.zeros((600, 800, 3), np.uint8)
+    rows, columns = np.ogrid[:600, :800]
+    for row, column in ((150, 150), (300, 400), (450, 650), (120, 600)):
+        image[np.hypot(rows - row, columns - column) < 110] = 220
+    assert (image > 0).mean() > 0.25
+    assert without_surround(image, COLOUR) is image
+
+
 @settings(deadline=None, max_examples=40)
 @given(st.integers(1, 60), st.integers(1, 60), st.integers(0, 99))
 def test_any_small_picture_keeps_size_and_is_not_changed_in_place(height, width, seed):
