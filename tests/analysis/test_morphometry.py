@@ -17,7 +17,7 @@ from spermseg.analysis.centerline import even_line, smooth_line
 from spermseg.analysis.criteria import load_criteria
 from spermseg.analysis.flagellum_shape import headings, largest_bend, width_profile
 from spermseg.analysis.head_shape import head_shape, outline_values
-from spermseg.analysis.morphometry import in_units, measure, measure_all
+from spermseg.analysis.morphometry import measure, measure_all
 from spermseg.analysis.quantities import QUANTITIES
 from spermseg.analysis.skeleton import polyline_length
 from spermseg.structures import MORPHOMETRY_FLAGS, Part, SpermInstance
@@ -403,16 +403,6 @@ def test_a_centre_line_that_is_given_is_followed():
     given = measure(sperm(STRAIGHT, centerline=rough), head_length_px=LENGTH).values
     traced = measure(sperm(STRAIGHT), head_length_px=LENGTH).values
     assert given["tail_length"] == pytest.approx(traced["tail_length"], rel=0.01)
-
-
-def test_columns_carry_the_unit():
-    morphometry = measure(sperm(STRAIGHT))
-    px, um = in_units(morphometry, None), in_units(morphometry, 0.05)
-    assert um["head_length_um"] == pytest.approx(px["head_length_px"] * 0.05)
-    assert um["head_area_um2"] == pytest.approx(px["head_area_px2"] * 0.0025)
-    assert um["tail_curvature_per_um"] == pytest.approx(px["tail_curvature_per_px"] * 20)
-    assert um["acrosome_fraction"] == px["acrosome_fraction"]
-    assert len(um) == len(px) == len(QUANTITIES)
 
 
 def test_flags_are_those_that_exist():

@@ -51,18 +51,18 @@ def test_what_is_no_single_whole_head_is_left_out(mask):
     assert head_lengths(mask).size == 0
 
 
-def test_a_region_knows_its_place_its_size_and_the_borders_it_touches():
+def test_a_region_knows_its_place_its_size_and_whether_it_is_cut():
     mask = np.zeros((50, 60), bool)
     mask[10:20, 30:60] = True
-    mask[40:50, :10] = True
-    right, corner = head_regions(mask)
+    mask[25:35, 5:15] = True
+    right, inner = head_regions(mask)
     assert right.window == np.s_[10:20, 30:60]
     assert right.area == 300
     assert (right.length, right.width) == (
         pytest.approx(4 * np.sqrt(30**2 / 12)),
         pytest.approx(4 * np.sqrt(10**2 / 12)),
     )
-    assert (right.borders, corner.borders) == (1, 2)
+    assert (right.is_cut, inner.is_cut) == (True, False)
     assert not right.is_whole_head
 
 

@@ -164,7 +164,7 @@ def test_softmax_leaves_its_argument_alone():
     assert (logits == 1).all()
 
 
-@pytest.mark.parametrize(("head_length", "darkest"), [(45.0, 0), (None, -2)])
+@pytest.mark.parametrize(("head_length", "darkest"), [(45.0, 1.45), (None, -2)])
 def test_the_surround_of_a_round_field_is_not_shown_to_a_model_with_a_working_scale(
     card_of, head_length, darkest
 ):
@@ -181,6 +181,6 @@ def test_the_surround_of_a_round_field_is_not_shown_to_a_model_with_a_working_sc
     preprocessing = Preprocessing(head_length_px=head_length, mean=half, std=quarter)
     predictor = Predictor(keep, replace(card_of(), preprocessing=preprocessing))
     predictor.segment(Sample("round", image, head_length_px=45.0))
-    # (220 / 255 - 0.5) / 0.25 is the brightest; the mean becomes 0, black -2.
+    # The background is (220 / 255 - 0.5) / 0.25, black -2.
     assert max(batch.max() for batch in shown) == pytest.approx(1.45, abs=0.01)
     assert min(batch.min() for batch in shown) == pytest.approx(darkest, abs=0.02)

@@ -12,7 +12,7 @@ from spermseg.analysis.centerline import Flagellum, flagellum_of
 from spermseg.analysis.flagellum_shape import midpiece_values, tail_values, without_specks
 from spermseg.analysis.head_shape import HeadShape, content_values, head_shape, outline_values
 from spermseg.analysis.instances import CUT, HEADLESS, TOUCHING
-from spermseg.analysis.quantities import QUANTITIES, column
+from spermseg.analysis.quantities import QUANTITIES
 from spermseg.analysis.visibility import room_ahead
 from spermseg.data.part_maps import BORDER_MARGIN
 from spermseg.structures import HEAD_PARTS, Morphometry, Part, SpermInstance
@@ -137,25 +137,6 @@ class Neighbours:
 
 
 _ABSENT = {"no_midpiece": Part.MIDPIECE, "no_tail": Part.TAIL}
-
-
-def in_units(morphometry: Morphometry, um_per_px: float | None) -> dict[str, float]:
-    """Give measurements by column name, in micrometres where the pixel size is known.
-
-    Parameters
-    ----------
-    morphometry : Morphometry
-    um_per_px : float, optional
-
-    Returns
-    -------
-    dict of str to float
-        For example ``head_length_um``, or ``head_length_px`` without a pixel size.
-    """
-    return {
-        column(name, um_per_px is not None): QUANTITIES[name].scaled(value, um_per_px)
-        for name, value in morphometry.values.items()
-    }
 
 
 def _cut_parts(

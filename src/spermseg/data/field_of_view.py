@@ -23,14 +23,12 @@ _CELLS = 400
 """The surround is found in a picture reduced to about so many pixels along its shorter side."""
 
 
-def without_surround(image: NDArray[Any], colour: tuple[int, int, int]) -> NDArray[Any]:
-    """Paint the black surround of a round field of view in one colour.
+def without_surround(image: NDArray[Any]) -> NDArray[Any]:
+    """Paint the black surround of a round field of view like its background.
 
     Parameters
     ----------
     image : (H, W, 3) uint8 or uint16
-    colour : tuple of int
-        Red, green, blue, 0 to 255.
 
     Returns
     -------
@@ -43,7 +41,8 @@ def without_surround(image: NDArray[Any], colour: tuple[int, int, int]) -> NDArr
     darkest = _UNLIT * np.percentile(image[:: 8 * step, :: 8 * step].max(-1), 95)
     if np.count_nonzero(_corners(image).max(-1) < darkest) < 2:
         return image
-    dark = image[::step, ::step].max(-1) < darkest
+    seen = image[::step, ::step]
+    dark = seen.max(-1) < darkest
     regions = ndimage.label(dark, np.ones((3, 3)))[0]
     surround = dark & np.isin(regions, _corners(regions))
     if not _LEAST <= surround.mean() <= _MOST or not _is_field(~surround):
@@ -51,10 +50,10 @@ def without_surround(image: NDArray[Any], colour: tuple[int, int, int]) -> NDArr
     # The rim of the field is blurred.
     surround = ndimage.binary_dilation(surround, np.ones((3, 3)), iterations=2)
     painted = image.copy()
-    fill = np.array(colour, image.dtype) * (257 if image.dtype == np.uint16 else 1)
+    background = np.median(seen[~surround], axis=0).astype(image.dtype)
     for row in range(surround.shape[0]):
         columns = surround[row].repeat(step)[: image.shape[1]]
-        painted[row * step : (row + 1) * step, columns] = fill
+        painted[row * step : (row + 1) * step, columns] = background
     return painted
 
 

@@ -30,15 +30,15 @@ class HeadRegion:
         Which pixels of the window are its own.
     length, width : float
         In pixels, of the ellipse with its second moments: 4 sqrt(eigenvalue).
-    borders : int
-        How many sides of the picture it touches.
+    is_cut : bool
+        Whether it touches the picture's border.
     """
 
     window: tuple[slice, slice]
     inside: NDArray[np.bool_]
     length: float
     width: float
-    borders: int
+    is_cut: bool
 
     @property
     def area(self) -> int:
@@ -50,7 +50,7 @@ class HeadRegion:
         """Whether it can be one whole head: an ellipse away from the border, not too long."""
         ellipse = np.pi / 4 * self.length * self.width
         is_ellipse = self.length <= _LARGEST_RATIO * self.width
-        return not self.borders and is_ellipse and self.area >= _LEAST_FILL * ellipse
+        return not self.is_cut and is_ellipse and self.area >= _LEAST_FILL * ellipse
 
 
 def head_regions(head: NDArray[np.bool_], *, smallest_area: int = 20) -> list[HeadRegion]:
@@ -73,11 +73,11 @@ def head_regions(head: NDArray[np.bool_], *, smallest_area: int = 20) -> list[He
         # A pixel is a square, not a point: 1/12 is its own second moment.
         covariance = np.cov(rows, columns, bias=True) + np.eye(2) / 12
         width, length = 4 * np.sqrt(np.linalg.eigvalsh(covariance))
-        borders = sum(
-            (part.start == 0) + (part.stop == extent)
+        is_cut = any(
+            part.start == 0 or part.stop == extent
             for part, extent in zip(window, head.shape, strict=True)
         )
-        regions.append(HeadRegion(window, inside, float(length), float(width), borders))
+        regions.append(HeadRegion(window, inside, float(length), float(width), is_cut))
     return regions
 
 

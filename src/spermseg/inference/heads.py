@@ -71,7 +71,6 @@ def heads_seen(scores: NDArray[Any], schema: LabelSchema) -> list[SeenHead]:
     Returns
     -------
     list of SeenHead
-        Without what touches several sides of the picture: the dark around a round field of view.
     """
     ids = np.array(schema.ids)
     head_channels = np.isin(ids, HEAD_PARTS)
@@ -79,15 +78,13 @@ def heads_seen(scores: NDArray[Any], schema: LabelSchema) -> list[SeenHead]:
     midpiece = (ids == Part.MIDPIECE)[index] if Part.MIDPIECE in schema.ids else None
     seen = []
     for region in head_regions(head_channels[index]):
-        if region.borders > 1:
-            continue
         probability = scores[:, *region.window][head_channels][:, region.inside].sum(0).mean()
         certainty = (float(probability) - UNSURE) / (SURE - UNSURE)
         seen.append(
             SeenHead(
                 region.length,
                 region.area,
-                region.borders > 0,
+                region.is_cut,
                 region.is_whole_head,
                 midpiece is None or _has_midpiece(region, midpiece),
                 min(max(certainty, 0.0), 1.0),

@@ -57,7 +57,7 @@ class Predictor:
         pictures are run in overlapping tiles; memory then hardly depends on the picture's size
         beyond the picture, its part map and the scores that are kept. Where the scale is known,
         regions too small to be anything of a sperm are background (`clear_specks`). The black
-        surround of a round field of view lies outside the picture (`without_surround`).
+        surround of a round field of view is not shown to the network (`without_surround`).
 
         Parameters
         ----------
@@ -136,11 +136,11 @@ class Predictor:
         return self._run(self.card.preprocessing.prepare_image(sample.image, sample.head_length_px))
 
     def _of_the_field(self, sample: Sample) -> Sample:
-        """Paint the black surround of a round field as what lies outside a picture."""
+        """Paint the black surround of a round field like its background."""
         if self.card.preprocessing.head_length_px is None:
             # The 2021 report's models, for one, learnt on turned pictures with black corners.
             return sample
-        image = without_surround(sample.image, self.card.preprocessing.blank)
+        image = without_surround(sample.image)
         return sample if image is sample.image else replace(sample, image=image)
 
     def _view(self, sample: Sample, working_size: Size | None = None) -> _View:

@@ -71,9 +71,6 @@ LOOKS = 4
 ENOUGH_HEADS = 12
 """No further part is looked at once so many whole heads with a midpiece are found."""
 
-DARK = 0.1
-"""What is darker than this share of a picture's light is no stain: around a round field of view."""
-
 LookFor = Callable[[Box, float], NDArray[Any]]
 """Takes a part of the picture and the head length in px to assume; gives the probabilities
 (C, h, w) there, at the working scale."""
@@ -246,8 +243,6 @@ def _parts_to_look_at(image: NDArray[Any], zoom: float) -> Iterator[Box]:
     # Every so many pixels are enough to see where something lies.
     every = math.ceil(math.sqrt(height * width / 2**22))
     grey = image[::every, ::every].mean(axis=2, dtype=np.float32)
-    dark = grey < DARK * np.percentile(grey, 95)
-    grey[dark] = np.median(grey[~dark])
 
     def contrast(box: tuple[int, int, int, int]) -> float:
         top, left, bottom, right = (edge // every for edge in box)

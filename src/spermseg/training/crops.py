@@ -39,7 +39,8 @@ class _Picture:
     sperm: NDArray[np.int32]
     """Some annotated pixels (n, 2), row and column."""
     unannotated: NDArray[np.int32]
-    """Some pixels (n, 2) as dark as a part, of which none is annotated nearby."""
+    """Some pixels (n, 2) as dark as a part, of which none is annotated nearby; empty where
+    `CropSettings.on_unannotated` asks for none."""
 
 
 class CropDataset(Dataset[tuple[Tensor, Tensor]]):
@@ -94,7 +95,8 @@ class CropDataset(Dataset[tuple[Tensor, Tensor]]):
         self.head_length_px = typical_head_length(dataset, ids)
         self.zoom = settings.head_length_px / self.head_length_px
         annotated = [dataset.with_annotation_set(n) for n in settings.annotation_sets]
-        self._pictures = [_read(annotated, sample_id, schema, seed) for sample_id in ids]
+        searched = self.crops.on_unannotated > 0
+        self._pictures = [_read(annotated, one, schema, seed, searched) for one in ids]
         normalisation = preprocessing_of(settings)
         self._blank = torch.tensor(normalisation.blank)[:, None, None] / 255
         self._mean = torch.tensor(normalisation.mean)[:, None, None]
@@ -290,8 +292,13 @@ def unannotated_pixels(
 
 
 def _read(
-    annotated: Sequence[LabelledDataset], sample_id: str, schema: LabelSchema, seed: int
+    annotated: Sequence[LabelledDataset],
+    sample_id: str,
+    schema: LabelSchema,
+    seed: int,
+    searched: bool,
 ) -> _Picture:
+    """Read a picture; `searched` for what is stained and not annotated, too."""
     samples = [dataset.load(sample_id) for dataset in annotated]
     try:
         labels = tuple(schema.to_indices(sample.part_map) for sample in samples)
@@ -304,7 +311,9 @@ def _read(
         levels.append(np.array(resize_image(levels[-1], (height // 2, width // 2))))
     known = np.argwhere((labels[0] != 0) & (labels[0] != schema.ignore_id))
     white = white_of(image)
-    stained = unannotated_pixels(image, samples[0].part_map, white)
+    stained = np.zeros((0, 2), np.int64)
+    if searched:
+        stained = unannotated_pixels(image, samples[0].part_map, white)
     few = [
         np.random.default_rng(seed).permutation(pixels)[:_FEW].astype(np.int32)
         for pixels in (known, stained)
