@@ -8,6 +8,7 @@
     │   └── MissingExtraError      a part of spermseg that needs ``pip install 'spermseg[...]'``
     ├── DataError                  what was given to read
     │   ├── ImageError             one picture
+    │   │   └── PictureTooLargeError  more pixels than are decoded
     │   ├── MaskError              one mask or annotation file
     │   ├── DatasetError           a folder: no layout fits, files missing
     │   └── SplitError             empty or leaking split
@@ -92,6 +93,9 @@ class MissingExtraError(UsageError):
 
 EXTRAS = {
     "accelerate": "train",
+    "bioimageio": "bioimageio",
+    "loguru": "bioimageio",
+    "fastapi": "web",
     "onnx": "train",
     "pyarrow": "tables",
     "safetensors": "train",
@@ -99,6 +103,7 @@ EXTRAS = {
     "tensorboard": "train",
     "torch": "train",
     "torchvision": "train",
+    "uvicorn": "web",
 }
 """The extra that brings a module."""
 
@@ -109,6 +114,10 @@ class DataError(SpermsegError):
 
 class ImageError(DataError):
     """A picture that cannot be read."""
+
+
+class PictureTooLargeError(ImageError):
+    """A picture whose header states more pixels than are decoded."""
 
 
 class MaskError(DataError):

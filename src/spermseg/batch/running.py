@@ -103,7 +103,7 @@ def analyze_files(
     members = _members(pictures, samples)
     todo = [p for p in pictures if not _is_done(p, rows.get(p.id), out, options)]
     workers, threads = share_out(len(todo), workers)
-    head = _head(inputs, options, cached_model(options.model, threads).card)
+    head = run_head(inputs, options, cached_model(options.model, threads).card)
     if earlier is not None:
         check_same_run(out, earlier, head)
         for row in rows.values():
@@ -225,9 +225,10 @@ def _outputs(out: Path, id: str) -> tuple[Path, Path, Path]:
     return part_map_path(out, id), sperm_path(out, id), overlay_path(out, id)
 
 
-def _head(
+def run_head(
     inputs: Iterable[Path | str], options: AnalysisOptions, card: ModelCard
 ) -> dict[str, Any]:
+    """Give what run.json says of an analysis as a whole: all but status, times and pictures."""
     arguments = asdict(options)
     del arguments["model"]  # Perhaps a path; what it led to is known exactly.
     del arguments["criteria"]  # Kept as what they say.

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -18,7 +19,7 @@ from PIL import Image
 from spermseg.data.pillow_formats import open_pillow
 from spermseg.data.pixel_size import PixelSize
 from spermseg.data.tiff import is_tiff, open_tiff
-from spermseg.errors import DataError, ImageError, UsageError
+from spermseg.errors import DataError, ImageError, PictureTooLargeError, UsageError
 from spermseg.files import atomic_path
 from spermseg.stages import stage
 from spermseg.structures import Sample
@@ -30,6 +31,9 @@ MAX_PIXELS = 2**27
 """Larger pictures (more than 11,585 squared) are refused from their header."""
 
 JPEG_QUALITY = 95
+
+_TURNED = (5, 6, 7, 8)
+"""EXIF orientations that exchange rows and columns."""
 
 
 @stage("decode")
@@ -66,6 +70,41 @@ def read_sample(path: Path, *, id: str | None = None, page: int = 0, group: str 
     remarks = tuple(remark for remark in (unread, stated.warning) if remark is not None)
     name = path.stem if id is None else id
     return Sample(name, image, stated.um_per_px, group, warnings=remarks)
+
+
+@dataclass(frozen=True)
+class PictureHeader:
+    """What a picture's file says before its pixels are decoded.
+
+    Parameters
+    ----------
+    height, width : int
+        As it shall be looked at.
+    pages : int
+        As `count_pages`.
+    um_per_px : float, optional
+        As of `read_sample`.
+    """
+
+    height: int
+    width: int
+    pages: int
+    um_per_px: float | None
+
+
+def read_header(path: Path) -> PictureHeader:
+    """Read how large a picture is, without decoding it.
+
+    Raises
+    ------
+    ImageError
+        As `read_image`, for what a header can show.
+    """
+    with _open_picture(path) as picture:
+        height, width = picture.size
+        if picture.orientation in _TURNED:
+            height, width = width, height
+        return PictureHeader(height, width, picture.pages, picture.pixel_size().um_per_px)
 
 
 def count_pages(path: Path) -> int:
@@ -202,7 +241,7 @@ def _check_signature(head: bytes, path: Path) -> None:
 def _check_size(picture: _Picture) -> None:
     height, width = picture.size
     if width * height > MAX_PIXELS:
-        raise ImageError(
+        raise PictureTooLargeError(
             f"{width} x {height} pixels are more than {MAX_PIXELS}",
             fix="Cut the picture into smaller ones",
         )
@@ -216,7 +255,7 @@ def _oriented(array: NDArray[Any], orientation: int) -> NDArray[Any]:
         array = array[:, ::-1]
     if orientation in (3, 4):
         array = array[::-1]
-    if orientation in (5, 6, 7, 8):
+    if orientation in _TURNED:
         array = array.swapaxes(0, 1)
     if orientation in (6, 7):
         array = array[:, ::-1]

@@ -64,18 +64,18 @@ def run_in_processes(
         yield from map(job, items)
         return
     queue = deque(items)
-    everyone = [_Worker[Item, Result](job) for _ in range(min(workers, len(queue)))]
-    busy: dict[Any, _Worker[Item, Result]] = {worker.connection: worker for worker in everyone}
+    everyone = [Worker[Item, Result](job) for _ in range(min(workers, len(queue)))]
+    busy: dict[Any, Worker[Item, Result]] = {worker.connection: worker for worker in everyone}
     try:
         while busy:
             for connection in wait(list(busy)):
                 worker = busy.pop(connection)
                 try:
                     results = worker.receive()
-                except _WorkerDied:
+                except WorkerDiedError:
                     results = [worker.loss(when_lost)]
                     if queue:  # Its successor asks for an item as soon as it is there.
-                        worker = _Worker(job)
+                        worker = Worker(job)
                         everyone.append(worker)
                         busy[worker.connection] = worker
                 else:
@@ -93,12 +93,18 @@ def run_in_processes(
             worker.process.join()
 
 
-class _WorkerDied(Exception):  # noqa: N818
-    pass
+class WorkerDiedError(Exception):
+    """A process is gone before it answered."""
 
 
-class _Worker(Generic[Item, Result]):
-    """A process, and the item that it is at: none while it starts."""
+class Worker(Generic[Item, Result]):
+    """A process, and the item that it is at: none while it starts.
+
+    Parameters
+    ----------
+    job : callable
+        Can be pickled.
+    """
 
     def __init__(self, job: Callable[[Item], Result]):
         context = multiprocessing.get_context("spawn")
@@ -119,12 +125,12 @@ class _Worker(Generic[Item, Result]):
     def receive(self) -> list[Result]:
         """Wait for a sign of life: no result from a process that has just started, then one each.
 
-        What the job raised is raised here, and `_WorkerDied` when the process is gone.
+        What the job raised is raised here, and `WorkerDiedError` when the process is gone.
         """
         try:
             results, error = self.connection.recv()
         except (EOFError, OSError):
-            raise _WorkerDied from None
+            raise WorkerDiedError from None
         if error is not None:
             raise error
         answer: list[Result] = results

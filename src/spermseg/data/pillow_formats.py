@@ -16,7 +16,7 @@ from PIL.ImageFile import ImageFile
 from spermseg.data import pixel_size
 from spermseg.data.colour import full_range, on_white
 from spermseg.data.pixel_size import PixelSize
-from spermseg.errors import ImageError
+from spermseg.errors import ImageError, PictureTooLargeError
 
 _FORMATS = ("PNG", "JPEG", "BMP", "WEBP")
 _ORIENTATION_TAG = 0x0112
@@ -43,7 +43,7 @@ def open_pillow(stream: IO[bytes], page: int) -> Iterator[PillowPicture]:
             picture = Image.open(stream, formats=_FORMATS)
         except Image.DecompressionBombError as error:
             reason = str(error).partition(",")[0]
-            raise ImageError(reason, fix="Cut the picture into smaller ones") from None
+            raise PictureTooLargeError(reason, fix="Cut the picture into smaller ones") from None
         except UnidentifiedImageError:
             raise ImageError(
                 "no picture of a known format", fix="PNG, JPEG, BMP, WebP and TIFF are read"

@@ -1,0 +1,1 @@
+"""The browser app: look at results, correct them, take them along."""
