@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -81,6 +82,30 @@ def atomic_folder(path: Path | str) -> Iterator[Path]:
         shutil.rmtree(temporary, ignore_errors=True)
         _name_file(error, path)
         raise
+
+
+@contextmanager
+def locked(path: Path | str) -> Iterator[None]:
+    """Let one thread or process after the other into the block; the others wait.
+
+    Parameters
+    ----------
+    path : Path or str
+        A file that is made for this and stays. Whoever holds it and is killed lets go of it.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a") as stream:
+        # Either ends when the file is closed.
+        if sys.platform == "win32":
+            import msvcrt
+
+            msvcrt.locking(stream.fileno(), msvcrt.LK_LOCK, 1)
+        else:
+            import fcntl
+
+            fcntl.flock(stream, fcntl.LOCK_EX)
+        yield
 
 
 def _name_file(error: BaseException, path: Path) -> None:

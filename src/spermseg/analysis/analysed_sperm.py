@@ -21,6 +21,9 @@ from spermseg.structures import HEAD_PARTS, Morphometry, Part, SpermInstance
 HEADLESS = "headless"
 """Flag of a tail that no head was found for; the measurements say ``no_head``."""
 
+CORRECTED = "corrected"
+"""Flag of a sperm that a person has drawn or changed."""
+
 _SCALED = tuple(name for name, quantity in QUANTITIES.items() if quantity.needs_scale)
 
 COLUMNS = (
@@ -67,6 +70,11 @@ class AnalysedSperm:
     def is_sperm(self) -> bool:
         """False for a tail or head by itself and for what is no sperm: they are not counted."""
         return self.verdict.is_sperm
+
+    @property
+    def corrected(self) -> bool:
+        """Whether a person has drawn or changed it."""
+        return CORRECTED in self.instance.flags
 
     @property
     def verdict_name(self) -> str:

@@ -91,7 +91,7 @@ def flagellum_of(instance: SpermInstance, head: HeadShape, head_length: float) -
     """
     line = instance.centerline
     if line is None or not _begins_at(line, head, head_length):
-        line = _traced(instance, head.in_box(instance.bbox), head_length)
+        line = traced_line(instance, head.in_box(instance.bbox), head_length)
     if line is None or _is_short(line):
         return None
     corner = np.array(instance.bbox[:2], float)
@@ -116,7 +116,22 @@ def _begins_at(line: Points, head: HeadShape, head_length: float) -> bool:
     return bool(len(away)) and float(away.min()) <= _REACH * head_length
 
 
-def _traced(instance: SpermInstance, head: Mask, head_length: float) -> Points | None:
+def traced_line(instance: SpermInstance, head: Mask, head_length: float) -> Points | None:
+    """Find the centre line of midpiece and tail in a sperm's masks, whatever line it has.
+
+    Parameters
+    ----------
+    instance : SpermInstance
+    head : (h, w) bool
+        In the sperm's box.
+    head_length : float
+        Pixels.
+
+    Returns
+    -------
+    (n, 2) float, or None where nothing begins at the head
+        Rows and columns in the picture, from the head on: pixels of the skeleton, not smooth yet.
+    """
     thin = (_mask(instance, Part.MIDPIECE) | _mask(instance, Part.TAIL)) & ~head
     if not thin.any() or not head.any():
         return None

@@ -99,6 +99,8 @@ def classify(
     measured: Sequence[Morphometry],
     limits: ObjectLimits | None,
     head_length_px: float | None = None,
+    *,
+    among: Neighbours | None = None,
 ) -> tuple[Found, ...]:
     """Tell sperm from everything else that was found in a picture.
 
@@ -112,6 +114,8 @@ def classify(
     head_length_px : float, optional
         Typical head length of the picture. None takes the median of the heads that have a midpiece
         or tail; where there is none either, nothing is too small or too large.
+    among : Neighbours, optional
+        All sperm of the picture, where `instances` are only some of them.
 
     Returns
     -------
@@ -121,7 +125,7 @@ def classify(
     from spermseg.analysis.morphometry import Neighbours
 
     typical = head_length_px or _typical_length(measured)
-    neighbours = Neighbours(instances)
+    neighbours = among or Neighbours(instances)
     return tuple(
         _found(*one, limits, typical, neighbours) for one in zip(instances, measured, strict=True)
     )

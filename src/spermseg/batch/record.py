@@ -62,7 +62,7 @@ class RunRecord:
         """Write run.json and images.csv and give what run.json holds."""
         self._progress.close()
         run = self.to_dict(status, finished=_now())
-        write_text(self._out / "images.csv", _table(run["pictures"]))
+        write_text(self._out / "images.csv", images_table(run["pictures"]))
         write_json(self._out / RUN_FILE, run)
         (self._out / PROGRESS_FILE).unlink()
         return run
@@ -176,7 +176,8 @@ def _shown(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
-def _table(rows: Iterable[Row]) -> str:
+def images_table(rows: Iterable[Row]) -> str:
+    """Give the text of ``images.csv``: one row a picture, see `COLUMNS`."""
     stream = io.StringIO()
     table = csv.DictWriter(stream, COLUMNS, extrasaction="ignore", lineterminator="\n")
     table.writeheader()

@@ -35,11 +35,17 @@ Row = dict[str, Any]
 @stage("measurements")
 def done_row(picture: Picture, page: int, result: AnalysisResult) -> Row:
     """Describe a picture that was analysed; a part that the model does not know is None."""
+    return _row(picture, page, "done") | findings(result)
+
+
+def findings(result: AnalysisResult) -> Row:
+    """Give those cells of a picture's row that its result tells, without parts not known."""
     height, width = result.sample.size
     scale = result.scale
-    row = _row(picture, page, "done")
-    row |= {"warnings": list(result.warnings), "height": height, "width": width}
-    row |= {
+    row: Row = {
+        "warnings": list(result.warnings),
+        "height": height,
+        "width": width,
         "scale_source": scale.source,
         "head_length_px": scale.head_length_px,
         "um_per_px": scale.um_per_px,

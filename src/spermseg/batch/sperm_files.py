@@ -10,7 +10,7 @@ from typing import Any
 
 from spermseg import DISCLAIMER
 from spermseg.analysis import analysed_sperm
-from spermseg.analysis.analysed_sperm import AnalysedSperm
+from spermseg.analysis.analysed_sperm import CORRECTED, AnalysedSperm
 from spermseg.analysis.criteria import Criteria
 from spermseg.analysis.sample_statistics import JudgedSperm, summarise
 from spermseg.analysis.sample_uncertainty import SampleUncertainty, summarise_uncertainty
@@ -177,6 +177,7 @@ def _annotations(sperm: Iterable[Mapping[str, Any]]) -> Iterator[dict[str, Any]]
                 "category_id": int(part),
                 "sperm_id": one["id"],
                 "score": one["score"],
+                "corrected": CORRECTED in one["flags"],
                 "iscrowd": 0,
                 "bbox": [column0, row0, column1 - column0, row1 - row0],
                 "area": mask["area"],

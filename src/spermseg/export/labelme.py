@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from spermseg.data.datasets.labelme import PIXEL_EDGES
 from spermseg.export.outlines import LOSSLESS, keyhole, numbers, outlines
-from spermseg.export.result_folder import ResultFolder, ResultPicture
+from spermseg.export.result_folder import ResultPicture
 from spermseg.files import write_text
 
 _VERSION = "5.5.0"
@@ -16,7 +17,7 @@ _VERSION = "5.5.0"
 
 
 def write_labelme(
-    result: ResultFolder, folder: Path, *, simplify: float = LOSSLESS
+    result: Iterable[ResultPicture], folder: Path, *, simplify: float = LOSSLESS
 ) -> tuple[str, ...]:
     """Write ``ID.json`` a picture, to lie beside the pictures.
 
@@ -24,7 +25,8 @@ def write_labelme(
 
     Parameters
     ----------
-    result : ResultFolder
+    result : iterable of ResultPicture
+        A `ResultFolder`, or some of its pictures.
     folder : Path
     simplify : float
         As in `spermseg.export.outlines.outlines`.

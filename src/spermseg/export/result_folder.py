@@ -34,6 +34,8 @@ class ResultPicture:
     size : (height, width)
     um_per_px : float, optional
     sperm : tuple of AnalysedSperm
+    page : int
+        Of the file.
     """
 
     id: str
@@ -41,6 +43,7 @@ class ResultPicture:
     size: Size
     um_per_px: float | None
     sperm: tuple[AnalysedSperm, ...]
+    page: int = 0
 
     def masks(self) -> Iterator[tuple[AnalysedSperm, Part, NDArray[np.bool_]]]:
         """Give every part of every sperm with its mask, cropped to the sperm's box; none empty."""
@@ -111,7 +114,8 @@ class ResultFolder:
                 raise DataError(
                     f"sperm {one.instance.id} lies outside of the picture of {size}", where=path
                 )
-        return ResultPicture(row["id"], row["file"], size, row["um_per_px"], sperm)
+        page = row.get("page", 0)
+        return ResultPicture(row["id"], row["file"], size, row["um_per_px"], sperm, page)
 
 
 def _read_run(folder: Path) -> dict[str, Any]:
