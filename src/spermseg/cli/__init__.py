@@ -17,6 +17,7 @@ from spermseg.cli import (
     export,
     models,
     robustness,
+    serve,
     train,
 )
 
@@ -35,6 +36,7 @@ app.command("train")(train.command)
 app.command("evaluate")(evaluate.command)
 app.command("robustness")(robustness.command)
 app.add_typer(export.app, name="export")
+app.command("serve")(serve.command)
 app.command("bench")(bench.command)
 
 
