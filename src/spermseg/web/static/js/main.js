@@ -3,14 +3,17 @@
 import { api } from "./api.js";
 import { byId } from "./dom.js";
 import { initDetails } from "./details.js";
+import { initDownloads } from "./downloads.js";
 import { preferredLanguage, setLanguage, t } from "./i18n.js";
 import { placeIcons } from "./icons.js";
 import { initAddress, initPages, initPictureHeader, readAddress } from "./pages.js";
 import { initPictures, removePicture } from "./pictures.js";
+import { initSample } from "./sample.js";
 import { initSettings } from "./settings.js";
 import { store } from "./store.js";
 import { createSync } from "./sync.js";
 import { initTable } from "./table.js";
+import { initCorrections } from "./tools/index.js";
 import { initUpload } from "./upload.js";
 import { initKeys } from "./viewer/keys.js";
 import { initScaleBar } from "./viewer/scale_bar.js";
@@ -42,6 +45,9 @@ async function start() {
   initScaleBar(viewer, store);
   initTable({ viewer, store });
   initDetails({ store });
+  initCorrections({ viewer, store, api });
+  initSample({ store, api, openPicture: open });
+  initDownloads({ store, api });
 
   const workspace = await api.workspace().catch(() => null);
   if (workspace) store.set({ workspace });

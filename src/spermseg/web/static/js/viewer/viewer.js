@@ -24,6 +24,7 @@ export class Viewer {
     this.shown = new Set();
     this.labels = new Labels();
     this.followers = new Set();
+    this.guests = [];
     this.layers = ["tiles", "outlines", "marks"].map((name) => {
       const canvas = document.createElement("canvas");
       canvas.className = `layer ${name}`;
@@ -73,6 +74,11 @@ export class Viewer {
     this.tool = tool;
     this.element.style.setProperty("--tool-cursor", tool?.cursor ?? "grab");
     this.redraw();
+  }
+
+  /** Let `draw(context, viewer)` draw over the marks, in picture pixels, whatever the tool. */
+  addLayer(draw) {
+    this.guests.push(draw);
   }
 
   /** Draw what lies over the outlines again: marks and the tool. */
@@ -157,10 +163,10 @@ export class Viewer {
       this.inScreen(context);
       this.labels.draw(context, this.camera, this.ratio, marked, true);
     }
-    if (!this.tool) return;
     this.inPicture(context);
     context.save();
-    this.tool.draw(context, this);
+    for (const guest of this.guests) guest(context, this);
+    this.tool?.draw(context, this);
     context.restore();
   }
 
