@@ -10,7 +10,8 @@ from spermseg.analysis import analysed_sperm
 from spermseg.analysis.analysed_sperm import AnalysedSperm
 from spermseg.export.outlines import numbers, outlines
 
-CORRECTED = "corrected"
+_OUTLINE_TOLERANCE_PX = 0.49
+"""Below half a pixel nobody sees it, and a fifth of the corners is left out."""
 _LINE_TOLERANCE_PX = 0.3
 """A centre line has a point a pixel: those that are this near to a straight line say nothing."""
 
@@ -40,7 +41,7 @@ def sperm_answer(one: AnalysedSperm, um_per_px: float | None) -> dict[str, Any]:
         ],
         "flags": sorted(one.flags),
         "score": round(one.instance.score, 4),
-        "corrected": CORRECTED in one.instance.flags,
+        "corrected": one.corrected,
         "bbox": list(one.instance.bbox),
         "outlines": _outlines(one),
         "centerline": _centerline(one),
@@ -54,7 +55,9 @@ def _outlines(one: AnalysedSperm) -> dict[str, list[list[list[float]]]]:
     corner = one.instance.bbox[:2]
     return {
         str(int(part)): [
-            numbers(ring) for polygon in outlines(mask, corner) for ring in polygon.rings
+            numbers(ring)
+            for polygon in outlines(mask, corner, simplify=_OUTLINE_TOLERANCE_PX)
+            for ring in polygon.rings
         ]
         for part, mask in sorted(one.instance.masks.items())
         if mask.any()

@@ -105,6 +105,7 @@ class PictureRecord:
     def summary(self, progress: float | None = None) -> dict[str, Any]:
         """Give what the list of pictures shows of it."""
         row = self.row or {}
+        given = self.um_per_px is not None or self.head_length_px is not None
         entered = {
             "source": None,
             "head_length_px": self.head_length_px,
@@ -118,7 +119,7 @@ class PictureRecord:
             "reason": self.reason,
             "width": self.width,
             "height": self.height,
-            "scale": self.scale or entered,
+            "scale": (self.scale or entered) | {"given": given},
             "counts": self.counts,
             "corrected": self.corrected,
             "version": self.version,

@@ -11,8 +11,10 @@ from fastapi.responses import FileResponse, StreamingResponse
 from starlette.concurrency import run_in_threadpool
 
 from spermseg import DISCLAIMER, __version__
+from spermseg.errors import SpermsegError, UsageError
 from spermseg.report.colours import PART_COLOURS
 from spermseg.structures import Part
+from spermseg.web.bodies import EditBody, ScaleBody, VersionBody
 from spermseg.web.events import event_stream
 from spermseg.web.records import PictureRecord
 from spermseg.web.services import Services
@@ -101,6 +103,49 @@ def picture(picture: Picture, request: Request, here: Here) -> Response:
     return _compressed(here.viewing.picture(picture), request)
 
 
+@api.put("/pictures/{id}/scale")
+def set_scale(
+    picture: Picture,
+    body: ScaleBody,
+    request: Request,
+    here: Here,
+    every: Annotated[bool, Query(alias="all")] = False,
+) -> Any:
+    """Set the scale of a picture, or of all of them."""
+    if not every:
+        _set_scale(picture.id, body, here)
+        return _compressed(here.viewing.picture(here.workspace.picture(picture.id)), request)
+    refused = []
+    for record in here.workspace.pictures():
+        try:
+            _set_scale(record.id, body, here)
+        except SpermsegError as error:
+            refused.append(f"{record.name} was left as it was: {error.what}")
+    if refused:
+        raise UsageError("; ".join(refused[:3]) + (" ..." if refused[3:] else ""))
+    return workspace(here)
+
+
+@api.post("/pictures/{id}/edits")
+def edit(picture: Picture, body: EditBody, request: Request, here: Here) -> Response:
+    """Correct sperm of a picture."""
+    record = here.corrections.edit(picture.id, body.base_version, body.edit)
+    return _compressed(here.viewing.picture(record), request)
+
+
+@api.get("/pictures/{id}/versions")
+def versions(picture: Picture, here: Here) -> dict[str, Any]:
+    """Give the versions of a picture."""
+    return here.corrections.versions(picture)
+
+
+@api.put("/pictures/{id}/version")
+def show_version(picture: Picture, body: VersionBody, request: Request, here: Here) -> Response:
+    """Show another version of a picture."""
+    record = here.corrections.show(picture.id, body.version)
+    return _compressed(here.viewing.picture(record), request)
+
+
 @api.get("/pictures/{id}/tiles/{level}/{x}/{y}.jpg")
 def tile(picture: Picture, level: int, x: int, y: int, here: Here) -> Response:
     """Give a tile of a picture."""
@@ -120,6 +165,13 @@ async def events(here: Here) -> StreamingResponse:
     return StreamingResponse(
         stream, media_type="text/event-stream", headers={"Cache-Control": "no-store"}
     )
+
+
+def _set_scale(id: str, body: ScaleBody, here: Services) -> None:
+    if body.head_length_px is not None:
+        here.set_head_length(id, body.head_length_px)
+    else:
+        here.set_pixel_size(id, body.um_per_px)
 
 
 def _jpeg(content: bytes) -> Response:

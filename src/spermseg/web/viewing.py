@@ -6,12 +6,15 @@ import gzip
 import json
 import threading
 from collections import OrderedDict
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
+from spermseg.analysis.analysed_sperm import AnalysedSperm
 from spermseg.web.answers import sperm_answer
 from spermseg.web.gate import Gate
 from spermseg.web.records import PictureRecord
-from spermseg.web.shown import shown_sperm
+from spermseg.web.shown import ShownSperm
 from spermseg.web.tiles import read_thumbnail, read_tile, write_tiles
 from spermseg.web.workspace import Workspace
 
@@ -25,10 +28,13 @@ class Viewing:
     Parameters
     ----------
     workspace : Workspace
+    shown : ShownSperm
     """
 
-    def __init__(self, workspace: Workspace):
+    def __init__(self, workspace: Workspace, shown: ShownSperm):
         self._workspace = workspace
+        self._shown = shown
+        self._told: dict[int, tuple[AnalysedSperm, float | None, str]] = {}
         self._kept: OrderedDict[tuple[str, int], bytes] = OrderedDict()
         self._lock = threading.Lock()
         self._tiling = Gate(_WAITING)
@@ -42,7 +48,7 @@ class Viewing:
         with self._answering.entered():
             if (answer := self._find(key)) is not None:
                 return answer
-            answer = gzip.compress(_picture_json(self._workspace, record), 1)
+            answer = gzip.compress(self._json(record).encode(), 1)
             with self._lock:
                 self._kept[key] = answer
                 while len(self._kept) > _KEPT_ANSWERS:
@@ -72,9 +78,20 @@ class Viewing:
                     write_tiles(self._workspace.original(record), path)
         return path
 
+    def _json(self, record: PictureRecord) -> str:
+        """Tell about a picture; of the one told about last, a sperm that is the same, as before."""
+        um_per_px = None if record.scale is None else record.scale["um_per_px"]
+        told = {}
+        for one in self._shown.of(record):
+            known = self._told.get(id(one))
+            if known is None or known[1] != um_per_px:
+                known = (one, um_per_px, _compact(sperm_answer(one, um_per_px)))
+            told[id(one)] = known
+        # Held here, they keep their identity.
+        self._told = told
+        sperm = ",".join(text for *_, text in told.values())
+        return f'{_compact(record.summary())[:-1]},"sperm":[{sperm}]}}'
 
-def _picture_json(workspace: Workspace, record: PictureRecord) -> bytes:
-    um_per_px = (record.scale or {}).get("um_per_px")
-    sperm = [sperm_answer(one, um_per_px) for one in shown_sperm(workspace, record)]
-    answer = {**record.summary(), "sperm": sperm}
-    return json.dumps(answer, allow_nan=False, separators=(",", ":")).encode()
+
+def _compact(value: Mapping[str, Any]) -> str:
+    return json.dumps(value, allow_nan=False, separators=(",", ":"))
