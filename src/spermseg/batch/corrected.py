@@ -45,6 +45,7 @@ def write_current_result(
     *,
     scales: Mapping[str, Scale] | None = None,
     pictures: Mapping[str, Path] | None = None,
+    names: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
     """Write the current versions of all pictures as an analysis would have.
 
@@ -68,6 +69,8 @@ def write_current_result(
     pictures : mapping of str to Path, optional
         By id: the files, of which the overlays of corrected pictures are drawn. Without its file
         a corrected picture has no overlay.
+    names : mapping of str to str, optional
+        By id: another id in `out`, of its files and its row.
 
     Returns
     -------
@@ -84,9 +87,11 @@ def write_current_result(
     result, out = Path(result), Path(out)
     if not is_free(out):
         raise UsageError("there is something here already", where=out, fix="Choose a new folder")
-    writer = _Writer(result, run, versions, out, criteria, scales or {}, pictures or {})
+    writer = _Writer(
+        result, run, versions, out, criteria, scales or {}, pictures or {}, names or {}
+    )
     rows = [
-        writer.write(row) if row["status"] == "done" else row
+        writer.write(row) if row["status"] == "done" else writer.renamed(row)
         for row in run["pictures"]
         if row["status"] in ("done", "failed")
     ]
@@ -109,6 +114,7 @@ class _Writer:
     criteria: Criteria
     scales: Mapping[str, Scale]
     pictures: Mapping[str, Path]
+    names: Mapping[str, str]
     schema: LabelSchema = field(init=False)
 
     def __post_init__(self) -> None:
@@ -123,8 +129,8 @@ class _Writer:
         version = self.versions.current(id)
         if version == ORIGINAL and scale == analysed:
             for path in (part_map_path, sperm_path, overlay_path):
-                _link(path(self.result, id), path(self.out, id))
-            return row
+                _link(path(self.result, id), path(self.out, self._name(id)))
+            return self.renamed(row)
         original = read_sperm(sperm_path(self.result, id))
         sperm, measured_by = tuple(original), analysed
         if version != ORIGINAL:
@@ -135,7 +141,14 @@ class _Writer:
         warnings = _warnings(row, corrected=version != ORIGINAL)
         found = self._result(row, original, sperm, scale, warnings)
         found.save(self.out, overlay=id in self.pictures)
-        return row | findings(found)
+        return self.renamed(row) | findings(found)
+
+    def renamed(self, row: Row) -> Row:
+        """Give a row with the id that its picture gets."""
+        return row | {"id": self._name(row["id"])}
+
+    def _name(self, id: str) -> str:
+        return self.names.get(id, id)
 
     def _result(
         self,
@@ -148,9 +161,10 @@ class _Writer:
         id, size = row["id"], (row["height"], row["width"])
         part_map = read_mask(part_map_path(self.result, id)).astype(np.uint8)
         # What the file itself gives rise to is among the warnings of the row.
-        sample = Sample(id, np.broadcast_to(np.uint8(0), (*size, 3)))
+        name = self._name(id)
+        sample = Sample(name, np.broadcast_to(np.uint8(0), (*size, 3)))
         if id in self.pictures:
-            sample = replace(read_sample(self.pictures[id], id=id, page=row["page"]), warnings=())
+            sample = replace(read_sample(self.pictures[id], id=name, page=row["page"]), warnings=())
         segmentation = Segmentation(
             current_part_map(part_map, original, sperm),
             np.zeros((self.schema.n_classes, 0, 0), np.float16),

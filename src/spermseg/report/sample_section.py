@@ -83,7 +83,7 @@ def sample_views(
         The content of ``run.json``.
     """
     summaries = list(summaries)
-    pictures = _pictures(run)
+    pictures = numbered_pictures(run)
     rows: dict[str, list[Row]] = {summary["sample"]: [] for summary in summaries}
     # Of the hundred cells of a row, those that are shown: a long folder has many rows.
     kept = {*_PLACE_AND_VERDICT, *(column for one in summaries for column in _drawn(one))}
@@ -205,7 +205,8 @@ def number_of(value: Any) -> float:
     return math.nan if value is None or value == "" else float(value)
 
 
-def _pictures(run: Row) -> dict[str, dict[str, Any]]:
+def numbered_pictures(run: Row) -> dict[str, dict[str, Any]]:
+    """Give the rows of all pictures by id, with their ``number`` in the report."""
     return {row["id"]: {**row, "number": number} for number, row in enumerate(run["pictures"], 1)}
 
 
@@ -217,7 +218,6 @@ def _view(
     most: int,
 ) -> dict[str, Any]:
     counted, assessable = summary["counted"], summary["assessable"]
-    counted_rows = [row for row in rows if row["verdict"] not in NOT_COUNTED]
     high = summary["normal"]["high"]
     quantities = [_quantity(entry) for entry in summary["morphometry"].values()]
     main = sorted(
@@ -246,13 +246,37 @@ def _view(
         "main": main,
         "others": [entry for entry in quantities if entry["name"] not in _MAIN],
         "sources": _sources(summary),
-        "distributions": [
-            _distribution(column, summary["morphometry"][column], counted_rows, pictures)
-            for column in _drawn(summary)
-        ],
+        "distributions": distributions(summary, rows, pictures),
         "uncertainty": uncertainty_view(summary, main, label_of),
         "gallery": _gallery(rows, pictures, most),
     }
+
+
+def distributions(
+    summary: Summary, rows: Iterable[Row], pictures: Mapping[str, Row]
+) -> list[dict[str, Any]]:
+    """Draw how the main quantities of a sample are distributed.
+
+    Parameters
+    ----------
+    summary : mapping
+        As `SampleSummary.to_dict` gives it.
+    rows : iterable of mapping
+        Rows of ``sperm.csv`` of this sample.
+    pictures : mapping of str to mapping
+        As `numbered_pictures` gives them.
+
+    Returns
+    -------
+    list of dict
+        With ``title``, ``svg``, ``name`` of the quantity, ``unit``, ``counted`` (number, median and
+        quartiles), ``band`` (reference range) and ``ends`` (the smallest and the largest).
+    """
+    counted = [row for row in rows if row["verdict"] not in NOT_COUNTED]
+    return [
+        _distribution(column, summary["morphometry"][column], counted, pictures)
+        for column in _drawn(summary)
+    ]
 
 
 def _drawn(summary: Summary) -> list[str]:

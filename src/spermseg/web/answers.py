@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+from collections import OrderedDict
+from collections.abc import Mapping
 from typing import Any
 
 import shapely
@@ -19,15 +23,59 @@ MEASURED = analysed_sperm.COLUMNS[analysed_sperm.COLUMNS.index("um_per_px") + 1 
 """The columns of ``sperm.csv`` that hold measurements."""
 
 
-def sperm_answer(one: AnalysedSperm, um_per_px: float | None) -> dict[str, Any]:
-    """Tell about one sperm as a browser shows it.
+class SpermTexts:
+    """Tells about sperm in JSON; a shape that was drawn before is not drawn again.
 
     Parameters
     ----------
-    one : AnalysedSperm
-    um_per_px : float, optional
-        Pixel size of the picture.
+    kept : int
+        Number of shapes that are kept, some five kilobytes each.
     """
+
+    def __init__(self, kept: int = 2000):
+        self._kept = kept
+        self._shapes: OrderedDict[bytes, str] = OrderedDict()
+
+    def text(self, one: AnalysedSperm, um_per_px: float | None) -> str:
+        """Tell about one sperm.
+
+        Parameters
+        ----------
+        one : AnalysedSperm
+        um_per_px : float, optional
+            Pixel size of the picture.
+        """
+        return f"{compact(_findings(one, um_per_px))[:-1]},{self._shape(one)}}}"
+
+    def _shape(self, one: AnalysedSperm) -> str:
+        key = _digest(one)
+        text = self._shapes.pop(key, None)
+        if text is None:
+            shape = {"outlines": _outlines(one), "centerline": _centerline(one)}
+            text = compact(shape)[1:-1]
+        self._shapes[key] = text
+        while len(self._shapes) > self._kept:
+            self._shapes.popitem(last=False)
+        return text
+
+
+def compact(value: Mapping[str, Any]) -> str:
+    """Write JSON without spaces."""
+    return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+
+
+def _digest(one: AnalysedSperm) -> bytes:
+    """Give what two sperm share if they have the same masks at the same place."""
+    instance = one.instance
+    digest = hashlib.blake2b(repr(instance.bbox).encode(), digest_size=16)
+    for part, mask in sorted(instance.masks.items()):
+        digest.update(bytes([part]) + mask.tobytes())
+    if instance.centerline is not None:
+        digest.update(instance.centerline.tobytes())
+    return digest.digest()
+
+
+def _findings(one: AnalysedSperm, um_per_px: float | None) -> dict[str, Any]:
     verdict = one.verdict
     row = one.row(um_per_px)
     return {
@@ -43,8 +91,6 @@ def sperm_answer(one: AnalysedSperm, um_per_px: float | None) -> dict[str, Any]:
         "score": round(one.instance.score, 4),
         "corrected": one.corrected,
         "bbox": list(one.instance.bbox),
-        "outlines": _outlines(one),
-        "centerline": _centerline(one),
         # Only what could be measured: of a hundred columns half are empty.
         "measurements": {name: row[name] for name in MEASURED if row[name] is not None},
     }

@@ -28,7 +28,7 @@ from spermseg.web.workspace import Workspace
 
 logger = logging.getLogger(__name__)
 
-_WAITING = 16
+_WAITING = 6
 
 
 class Corrections:

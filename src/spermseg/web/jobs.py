@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import signal
+import sys
 import threading
 from collections import deque
 from dataclasses import asdict, dataclass, replace
@@ -119,6 +121,9 @@ class AnalysisQueue:
         return {record.id: (record.status, None) for record in self._workspace.pictures()}
 
     def _work(self) -> None:
+        if sys.platform != "win32":
+            # The process inherits it: Ctrl-C on a terminal, which reaches both, is for the server.
+            signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         while not self._stopping:
             try:
                 if self._worker is None:

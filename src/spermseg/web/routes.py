@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import mimetypes
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,6 +16,7 @@ from spermseg.errors import SpermsegError, UsageError
 from spermseg.report.colours import PART_COLOURS
 from spermseg.structures import Part
 from spermseg.web.bodies import EditBody, ScaleBody, VersionBody
+from spermseg.web.downloads import available_formats, pieces
 from spermseg.web.events import event_stream
 from spermseg.web.records import PictureRecord
 from spermseg.web.services import Services
@@ -67,7 +69,7 @@ def workspace(here: Here) -> dict[str, Any]:
         },
         "colours": {str(int(part)): colour for part, colour in PART_COLOURS.items()},
         "criteria": {"name": settings.criteria.name, "title": settings.criteria.title},
-        "formats": [],
+        "formats": available_formats(),
         "limits": {
             "bytes": settings.max_bytes,
             "pixels": settings.max_pixels,
@@ -156,6 +158,21 @@ def tile(picture: Picture, level: int, x: int, y: int, here: Here) -> Response:
 def thumbnail(picture: Picture, here: Here) -> Response:
     """Give a picture small."""
     return _jpeg(here.viewing.thumbnail(picture))
+
+
+@api.get("/sample")
+def sample(here: Here) -> dict[str, Any]:
+    """Give what all pictures together say of their samples."""
+    return here.results.sample()
+
+
+@api.get("/downloads/{format}")
+def download(format: str, here: Here) -> StreamingResponse:
+    """Give the results as a file."""
+    name, file = here.results.download(format)
+    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
+    kind = mimetypes.guess_type(name)[0] or "application/octet-stream"
+    return StreamingResponse(pieces(file), media_type=kind, headers=headers)
 
 
 @api.get("/events")

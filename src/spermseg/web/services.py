@@ -11,6 +11,7 @@ from spermseg.web.corrections import Corrections, check_head_length
 from spermseg.web.jobs import AnalysisQueue
 from spermseg.web.records import PictureRecord
 from spermseg.web.refusals import RefusedError
+from spermseg.web.results import Results
 from spermseg.web.settings import Settings
 from spermseg.web.shown import ShownSperm
 from spermseg.web.viewing import Viewing
@@ -27,6 +28,7 @@ class Services:
     viewing: Viewing
     versions: VersionStore
     corrections: Corrections
+    results: Results
 
     @classmethod
     def of(cls, settings: Settings) -> Services:
@@ -49,6 +51,7 @@ class Services:
             Viewing(workspace, shown),
             versions,
             corrections,
+            Results(workspace, versions),
         )
 
     def check_room(self) -> None:

@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import gzip
-import json
 import threading
 from collections import OrderedDict
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
-from spermseg.analysis.analysed_sperm import AnalysedSperm
-from spermseg.web.answers import sperm_answer
+from spermseg.web.answers import SpermTexts, compact
 from spermseg.web.gate import Gate
 from spermseg.web.records import PictureRecord
 from spermseg.web.shown import ShownSperm
@@ -19,7 +15,7 @@ from spermseg.web.tiles import read_thumbnail, read_tile, write_tiles
 from spermseg.web.workspace import Workspace
 
 _KEPT_ANSWERS = 16
-_WAITING = 24
+_WAITING = 10
 
 
 class Viewing:
@@ -34,7 +30,7 @@ class Viewing:
     def __init__(self, workspace: Workspace, shown: ShownSperm):
         self._workspace = workspace
         self._shown = shown
-        self._told: dict[int, tuple[AnalysedSperm, float | None, str]] = {}
+        self._texts = SpermTexts()
         self._kept: OrderedDict[tuple[str, int], bytes] = OrderedDict()
         self._lock = threading.Lock()
         self._tiling = Gate(_WAITING)
@@ -79,19 +75,6 @@ class Viewing:
         return path
 
     def _json(self, record: PictureRecord) -> str:
-        """Tell about a picture; of the one told about last, a sperm that is the same, as before."""
         um_per_px = None if record.scale is None else record.scale["um_per_px"]
-        told = {}
-        for one in self._shown.of(record):
-            known = self._told.get(id(one))
-            if known is None or known[1] != um_per_px:
-                known = (one, um_per_px, _compact(sperm_answer(one, um_per_px)))
-            told[id(one)] = known
-        # Held here, they keep their identity.
-        self._told = told
-        sperm = ",".join(text for *_, text in told.values())
-        return f'{_compact(record.summary())[:-1]},"sperm":[{sperm}]}}'
-
-
-def _compact(value: Mapping[str, Any]) -> str:
-    return json.dumps(value, allow_nan=False, separators=(",", ":"))
+        sperm = ",".join(self._texts.text(one, um_per_px) for one in self._shown.of(record))
+        return f'{compact(record.summary())[:-1]},"sperm":[{sperm}]}}'
