@@ -61,6 +61,11 @@ class AppearanceSettings(_Settings):
         Largest standard deviation of added noise, full scale 1.
     jpeg : float
         Share compressed by JPEG at quality 20-80.
+    coarse : float
+        Share taken by a coarser camera: shrunk before noise and compression, and enlarged again, so
+        that grain is as large as in pictures of low magnification brought to the working scale.
+    coarse_pixels : (float, float)
+        How much they are shrunk.
     """
 
     share: float = Field(0.9, ge=0, le=1)
@@ -76,10 +81,12 @@ class AppearanceSettings(_Settings):
     blur_sigma: float = Field(1.6, gt=0)
     noise: float = Field(0.03, ge=0)
     jpeg: float = Field(0.1, ge=0, le=1)
+    coarse: float = Field(0.0, ge=0, le=1)
+    coarse_pixels: tuple[float, float] = (1.2, 2.5)
 
     @model_validator(mode="after")
     def _check(self) -> AppearanceSettings:
-        names = ("stain", "stain_channels", "light", "light_channels", "gamma")
+        names = ("stain", "stain_channels", "light", "light_channels", "gamma", "coarse_pixels")
         _check_ranges(self, *names)
         return self
 

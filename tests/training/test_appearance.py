@@ -112,6 +112,27 @@ def test_any_draw_is_finite_repeatable_and_in_range(seed):
     assert float(one.max()) <= 1
 
 
+def test_a_coarse_camera_has_coarse_grain_and_keeps_the_mean():
+    flat = torch.full((3, 90, 90), 0.5)
+    fine = vary(flat, noise=0.2) - 0.5
+    coarse = vary(flat, noise=0.2, coarse=1, coarse_pixels=(3, 3)) - 0.5
+
+    def correlation(noise):
+        return float((noise[..., 1:] * noise[..., :-1]).mean() / noise.var())
+
+    assert abs(correlation(fine)) < 0.05
+    # A triangle of three pixels either side, as bilinear enlarging has: 0.8 at one pixel.
+    assert correlation(coarse) > 0.7
+    assert abs(float(coarse.mean())) < 0.01
+
+
+def test_a_coarse_camera_loses_detail_without_noise():
+    stripes = torch.full((3, 64, 64), 0.4)
+    stripes[..., ::2] = 0.6
+    seen = vary(stripes, coarse=1, coarse_pixels=(2, 2))
+    torch.testing.assert_close(seen[..., 4:-4], torch.full((3, 64, 56), 0.5), atol=0.02, rtol=0)
+
+
 def test_white_is_the_background_s_colour():
     image = np.full((100, 100, 3), (220, 200, 180), np.uint8)
     image[40:60, 40:60] = 30

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import save_file
 from torch import nn
 
 from spermseg.config import ModelSettings
@@ -54,10 +55,36 @@ def test_the_fast_network_is_small_and_sees_its_surroundings_only():
     torch.testing.assert_close(one[..., 544:], other[..., 544:], rtol=0, atol=1e-4)
 
 
+def test_context_blocks_do_nothing_until_trained(tmp_path):
+    small = create_model("unet_mobilenetv4_small", 6)
+    save_file(small.state_dict(), tmp_path / "small.safetensors")
+    name = "unet_mobilenetv4_small_context"
+    grown = create_model(name, 6)
+    source = str(tmp_path / "small.safetensors")
+    report = load_pretrained(
+        grown, ModelSettings(architecture=name, pretrained=source, fresh_classifier=False)
+    )
+    assert len(report.loaded) == len(small.state_dict())
+
+    image = torch.rand(1, 3, 96, 128)
+    with torch.inference_mode():
+        before = grown.eval()(image)["out"]
+        torch.testing.assert_close(before, small.eval()(image)["out"])
+        blocks = [m for m in grown.modules() if isinstance(m, models.ContextBlock)]
+        assert len(blocks) == sum(models.CONTEXT_BLOCKS.values())
+        for block in blocks:
+            nn.init.constant_(block.project.bias, 5.0)
+            assert not torch.equal(grown(image)["out"], before), "not on the way of the scores"
+            nn.init.zeros_(block.project.bias)
+    # At most 15 MB of float32, as the bundled model has to be.
+    assert sum(p.numel() for p in grown.parameters()) * 4 < 14.7e6
+
+
 @pytest.mark.parametrize(
     "name",
     [
         "unet_mobilenetv4_small",
+        "unet_mobilenetv4_small_context",
         "fcn_mobilenet_v3_large",
         "smp:unetplusplus:mobilenet_v2",
         "smp:pspnet:mobilenet_v2",

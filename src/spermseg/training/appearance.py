@@ -7,6 +7,7 @@ that a paler smear is paler everywhere by the same factor and its background sta
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -50,14 +51,23 @@ def vary_appearance(
     varied = varied.clamp(0, 1) ** _factor(settings.gamma, rng)
     if rng.random() < settings.blur:
         varied = blur(varied, rng.uniform(0.3, settings.blur_sigma))
+    if settings.coarse and rng.random() < settings.coarse:
+        pixels = _factor(settings.coarse_pixels, rng)
+        shrunk = _resized(varied, [max(1, round(extent / pixels)) for extent in varied.shape[-2:]])
+        return _resized(_recorded(shrunk, settings, rng), varied.shape[-2:])
+    return _recorded(varied, settings, rng)
+
+
+def _recorded(image: Tensor, settings: AppearanceSettings, rng: np.random.Generator) -> Tensor:
+    """Add a camera's noise, and compress some."""
     if settings.noise:
         deviation = rng.uniform(0, settings.noise)
-        noise = rng.standard_normal(varied.shape, dtype=np.float32)
-        varied = varied + deviation * torch.from_numpy(noise)
-    varied = varied.clamp(0, 1)
+        noise = rng.standard_normal(image.shape, dtype=np.float32)
+        image = image + deviation * torch.from_numpy(noise)
+    image = image.clamp(0, 1)
     if rng.random() < settings.jpeg:
-        varied = _compress(varied, int(rng.integers(20, 81)))
-    return varied
+        image = _compress(image, int(rng.integers(20, 81)))
+    return image
 
 
 def white_of(image: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -110,6 +120,11 @@ def _uneven(size: torch.Size, most: float, rng: np.random.Generator) -> Tensor:
     slope = rng.uniform(0, most)
     angle = rng.uniform(0, 2 * np.pi)
     return 1 + slope * (np.sin(angle) * rows[:, None] + np.cos(angle) * columns[None, :])
+
+
+def _resized(image: Tensor, size: Sequence[int]) -> Tensor:
+    """Resize (3, h, w) bilinearly; what is shrunk is averaged."""
+    return F.interpolate(image[None], list(size), mode="bilinear", antialias=True)[0]
 
 
 def _compress(image: Tensor, quality: int) -> Tensor:

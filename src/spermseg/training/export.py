@@ -18,6 +18,8 @@ from spermseg.files import new_folder
 from spermseg.inference.card import ModelCard, file_sha256, write_card
 from spermseg.structures import LabelSchema
 from spermseg.training.checkpoint import load_network
+from spermseg.training.merged import merge
+from spermseg.training.models import ARCHITECTURES, MERGED
 from spermseg.training.parity import check_parity
 
 OPSET = 17
@@ -74,7 +76,8 @@ def export_run(
 
     with new_folder(out) as folder:
         path = folder / "model.onnx"
-        write_onnx(path, _WithOffsets(network, offsets), card.schema.n_classes, opset=opset)
+        lean = merge(network) if card.architecture + MERGED in ARCHITECTURES else network
+        write_onnx(path, _WithOffsets(lean, offsets), card.schema.n_classes, opset=opset)
         parity = check_parity(path, reference, card)
         exported = replace(
             card,
@@ -94,7 +97,9 @@ def export_run(
 def write_onnx(path: Path, network: nn.Module, n_classes: int, *, opset: int = OPSET) -> None:
     """Write a network as ONNX, with number and size of its pictures left open.
 
-    Constants are folded and batch normalisations merged into convolutions by the exporter.
+    Batch normalisations that are left are merged into convolutions by the exporter. Where there is
+    none, the weights keep the names that they have in torch: nothing else is folded, a runtime does
+    that when it loads the file.
 
     Parameters
     ----------
@@ -126,6 +131,7 @@ def write_onnx(path: Path, network: nn.Module, n_classes: int, *, opset: int = O
                 input_names=[INPUT],
                 output_names=[OUTPUT],
                 opset_version=opset,
+                do_constant_folding=False,
                 dynamo=False,
                 dynamic_axes={INPUT: sizes, OUTPUT: sizes},
             )

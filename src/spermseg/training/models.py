@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from torchvision.models.segmentation.fcn import FCN, FCNHead
 
 from spermseg.config import ModelSettings
 from spermseg.errors import ModelError, WeightsUnavailableError
+from spermseg.training.merged import merge
 from spermseg.training.pretrained import (
     LoadReport,
     PublishedWeights,
@@ -29,6 +30,8 @@ from spermseg.training.pretrained import (
 
 COCO_VOC, IMAGENET, NONE = "coco-voc", "imagenet", "none"
 SMP_PREFIX = "smp:"
+MERGED = "-merged"
+"""Ending of the name of an architecture that `merge` made of the one before it."""
 
 
 @dataclass(frozen=True)
@@ -98,7 +101,56 @@ def _unet_mobilenetv4_small(n_classes: int, auxiliary: bool) -> nn.Module:
     return PaddedNetwork(network)
 
 
-ARCHITECTURES: Mapping[str, Architecture] = {
+CONTEXT_BLOCKS = {1: 2, 2: 5, 3: 5}
+"""Blocks that look far around, after these stages of the encoder (1/8, 1/16, 1/32 of the size)."""
+
+
+def _unet_mobilenetv4_small_context(n_classes: int, auxiliary: bool) -> nn.Module:
+    """Give `_unet_mobilenetv4_small` with `ContextBlock`s: at first it is the same function."""
+    model = _unet_mobilenetv4_small(n_classes, auxiliary)
+    stages = model.network.encoder.model.blocks
+    for stage, number in CONTEXT_BLOCKS.items():
+        channels = model.network.encoder.out_channels[stage + 2]
+        if stage == 3:
+            # The encoder widens its last stage once more.
+            channels = stages[4][0].conv.in_channels
+        for _ in range(number):
+            stages[stage].append(ContextBlock(channels))
+    return model
+
+
+def _merged(build: Callable[[int, bool], nn.Module]) -> Callable[[int, bool], nn.Module]:
+    return lambda n_classes, auxiliary: merge(build(n_classes, auxiliary)).train()
+
+
+class ContextBlock(nn.Module):
+    """A residual block with a wide view (ConvNeXt, Liu et al. 2022), the identity at first.
+
+    Whether a tail is annotated depends on the sperm it belongs to, many tail widths away.
+
+    Parameters
+    ----------
+    channels : int
+    """
+
+    identity_at_first = True
+
+    def __init__(self, channels: int):
+        super().__init__()
+        self.view = nn.Conv2d(channels, channels, 7, padding=3, groups=channels, bias=False)
+        self.norm = nn.BatchNorm2d(channels)
+        self.expand = nn.Conv2d(channels, 2 * channels, 1)
+        self.project = nn.Conv2d(2 * channels, channels, 1)
+        # A trained network that gets such a block goes on from where it is.
+        nn.init.zeros_(self.project.weight)
+        nn.init.zeros_(self.project.bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Turn (N, C, H, W) into the same shape."""
+        return x + self.project(F.relu(self.expand(self.norm(self.view(x)))))
+
+
+ARCHITECTURES: dict[str, Architecture] = {
     "deeplabv3_resnet50": Architecture(
         "DeepLabV3 on ResNet-50: the network of the 2021 report",
         _torchvision(segmentation.deeplabv3_resnet50),
@@ -147,6 +199,20 @@ ARCHITECTURES: Mapping[str, Architecture] = {
         _unet_mobilenetv4_small,
         auxiliary=False,
     ),
+    "unet_mobilenetv4_small_context": Architecture(
+        "the same with 12 residual blocks of a wide view in the encoder, 3.6 million weights",
+        _unet_mobilenetv4_small_context,
+        auxiliary=False,
+    ),
+}
+# What a finished one of these is exported as; training goes on from there without its origin.
+ARCHITECTURES |= {
+    name + MERGED: Architecture(
+        f"{name} with its normalisations merged into convolutions, fewer operations: as exported",
+        _merged(ARCHITECTURES[name].build),
+        auxiliary=False,
+    )
+    for name in ("unet_mobilenetv4_small", "unet_mobilenetv4_small_context")
 }
 
 

@@ -139,7 +139,8 @@ def load_weights(model: nn.Module, path: Path, *, fresh_classifier: bool = False
 
     Names are understood as `create_model` gives them, as torchvision's classification networks and
     the encoders of segmentation-models-pytorch have them, and with the ``module.`` of
-    DistributedDataParallel.
+    DistributedDataParallel. A file need not have the tensors of modules with
+    ``identity_at_first``: the network has grown since.
 
     Parameters
     ----------
@@ -162,7 +163,8 @@ def load_weights(model: nn.Module, path: Path, *, fresh_classifier: bool = False
     own = model.state_dict()
     found = _renamed(read_state_dict(path), own)
     fitting = {k: v for k, v in found.items() if k in own and v.shape == own[k].shape}
-    _check_architecture(own, found, fitting, path)
+    spare = _identities(model)
+    _check_architecture({k: v for k, v in own.items() if k not in spare}, found, fitting, path)
     if fresh_classifier:
         fitting = {k: v for k, v in fitting.items() if not k.startswith(HEADS)}
     model.load_state_dict(fitting, strict=False)
@@ -287,6 +289,16 @@ def _check_architecture(
         where=path,
         fix="Set model.architecture to that of the file",
     )
+
+
+def _identities(model: nn.Module) -> set[str]:
+    """Name the tensors of modules that do nothing until trained: no file needs to have them."""
+    return {
+        f"{name}.{key}"
+        for name, module in model.named_modules()
+        if getattr(module, "identity_at_first", False)
+        for key in module.state_dict()
+    }
 
 
 def _backbone(names: Mapping[str, Tensor]) -> list[str]:
