@@ -19,8 +19,8 @@ Line = Sequence[tuple[float, float]]
 LARGEST_WINDOW = 2**24
 """Pixels of the box around one sperm or stroke, 4096 x 4096: tails are some ten heads long."""
 
-_THINNEST = math.sqrt(0.5)
-"""With this radius a brush covers the centre of a pixel wherever it is."""
+_THINNEST = 0.75
+"""With this radius, over half a diagonal, a brush covers the centre of a pixel wherever it is."""
 
 _ROUNDNESS = 16
 """Corners of a quarter of a circle: at a radius of 100 px it is 0.1 px off."""
