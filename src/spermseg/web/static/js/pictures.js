@@ -50,29 +50,28 @@ export function initPictures({ store, api, actions }) {
 }
 
 function pictureRow(one, api, actions) {
-  const size = one.width && `${one.width} × ${one.height}`;
   const open = el(
     "button",
     { type: "button", class: `open ${one.status}`, "data-id": one.id, onclick: () => actions.open(one.id) },
     el("img", { src: api.thumbnailUrl(one.id), alt: "", loading: "lazy", width: 56, height: 44 }),
     el("span", { class: "picture-text" },
       el("span", { class: "picture-name", title: one.name }, one.name),
-      state(one, size)),
+      state(one)),
   );
   return el("li", { class: "picture-row" }, open, removeButton(one, () => actions.remove(one)));
 }
 
-function state(one, size) {
+function state(one) {
   if (one.status === "failed") return el("span", { class: "picture-state problem" }, one.reason || t("picture.failed"));
   if (one.status === "queued") return el("span", { class: "picture-state" }, t("picture.queued"));
-  if (one.status === "running") {
+  if (one.status === "running" || !one.counts) {
     const bar = el("progress", { max: 1, "aria-label": t("picture.running") });
     if (one.progress != null) bar.value = one.progress;
     return el("span", { class: "picture-state" }, t("picture.running"), bar);
   }
   const corrected = one.corrected ? ` · ${t("picture.corrected", { count: one.corrected })}` : "";
-  return el("span", { class: "picture-state", title: size },
-    t("picture.sperm", { count: one.counts.sperm }) + corrected, tally(one.counts));
+  const sum = t("picture.sperm", { count: one.counts.sperm }) + corrected;
+  return el("span", { class: "picture-state" }, el("span", { class: "sum", title: sum }, sum), tally(one.counts));
 }
 
 /** A bar of the verdicts' shares, said in words to screen readers. */

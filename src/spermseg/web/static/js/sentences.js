@@ -34,6 +34,12 @@ export function reasonText(reason) {
   return capital(textOr(`reason.${keyOf(reason)}`, reason));
 }
 
+/** The same in the few words a table has room for. */
+export function reasonInShort(reason) {
+  const key = /^less than .* of tail in view$/.test(reason) ? "tail_view" : keyOf(reason);
+  return hasText(`short.${key}`) ? t(`short.${key}`) : reasonText(reason);
+}
+
 export const flagText = (flag) => textOr(`flag.${flag}`, flag.replaceAll("_", " "));
 
 /** One sperm in a sentence, for screen readers. */
@@ -75,4 +81,5 @@ const textOr = (key, otherwise) => (hasText(key) ? t(key) : otherwise);
 
 const keyOf = (text) => text.toLowerCase().replace(/[^a-z0-9]+/g, "_").replace(/^_|_$/g, "");
 
-const capital = (text) => text.charAt(0).toLocaleUpperCase(document.documentElement.lang) + text.slice(1);
+/** With a capital letter in front. */
+export const capital = (text) => text.charAt(0).toLocaleUpperCase(document.documentElement.lang) + text.slice(1);

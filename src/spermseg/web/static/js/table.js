@@ -2,7 +2,7 @@
 
 import { byId, el } from "./dom.js";
 import { number, t } from "./i18n.js";
-import { criterionName, measured, reasonText, unitText, verdictText } from "./sentences.js";
+import { capital, criterionName, measured, reasonInShort, reasonText, verdictText } from "./sentences.js";
 import { VERDICTS, filteredSperm } from "./store.js";
 import { verdictClass, verdictMark } from "./verdicts.js";
 
@@ -17,7 +17,11 @@ const SORT_KEYS = {
 };
 
 const finding = (one) =>
-  one.failed.length ? criterionName(one.failed[0].criterion) : one.reason ? reasonText(one.reason) : "";
+  one.failed.length ? capital(criterionName(one.failed[0].criterion)) : one.reason ? reasonInShort(one.reason) : "";
+
+/** All findings, for who points at the first one. */
+const all = (one) =>
+  one.failed.map(({ criterion }) => capital(criterionName(criterion))).join("\n") || (one.reason ? reasonText(one.reason) : null);
 
 export function initTable({ viewer, store }) {
   const panel = byId("table-panel");
@@ -37,18 +41,17 @@ export function initTable({ viewer, store }) {
       rows.set(one.id, row);
       body.append(row);
     }
-    const unit = listed.map((one) => measured(one, "head_length")?.unit).find(Boolean) ?? "px";
     const table = el("table", { role: "grid", "aria-labelledby": "table-title", "aria-rowcount": listed.length + 1 },
-      el("thead", {}, el("tr", {}, header("id"), header("verdict"), header("finding"), LENGTHS.map((name) => header(name, unit)))),
+      el("thead", {}, el("tr", {}, header("id"), header("verdict"), header("finding"), LENGTHS.map(header))),
       body);
     const scrolled = el("div", { class: "table-scroll" }, table, emptyNote(picture, listed.length));
-    panel.replaceChildren(titleRow(picture, listed.length), chips(state), scrolled);
-    panel.classList.toggle("without", !picture);
+    panel.replaceChildren(titleRow(picture, listed.length), picture?.sperm.length ? chips(state) : "", scrolled);
+    table.hidden = !listed.length;
     scrolled.scrollTop = scroll;
     mark();
   }
 
-  function header(name, unit = "") {
+  function header(name) {
     const direction = order.column === name ? (order.descending ? "descending" : "ascending") : "none";
     const sort = () => {
       order.descending = order.column === name && !order.descending;
@@ -57,8 +60,7 @@ export function initTable({ viewer, store }) {
       panel.querySelector(`th[data-column=${name}] button`).focus();
     };
     return el("th", { scope: "col", "data-column": name, "aria-sort": direction, class: LENGTHS.includes(name) ? "number" : null },
-      el("button", { type: "button", title: t(`table.${name}.title`), onclick: sort }, t(`table.${name}`),
-        unit && el("span", { class: "unit" }, ` ${unitText(unit)}`)));
+      el("button", { type: "button", title: t(`table.${name}.title`), onclick: sort }, t(`table.${name}`)));
   }
 
   function rowOf(one) {
@@ -74,9 +76,8 @@ export function initTable({ viewer, store }) {
         onmouseenter: () => store.set({ hovered: one.id }),
       },
       el("th", { scope: "row" }, String(one.id), one.corrected && el("span", { class: "corrected", title: t("sperm.corrected") }, " ✎", el("span", { class: "visually-hidden" }, t("sperm.corrected")))),
-      el("td", { class: "verdict" }, verdictMark(one.verdict), verdictText(one.verdict)),
-      el("td", { class: "finding", title: one.failed.map(({ criterion }) => criterionName(criterion)).join("\n") || null },
-        finding(one), one.failed.length > 1 && el("span", { class: "more" }, ` +${one.failed.length - 1}`)),
+      el("td", { class: "verdict", title: verdictText(one.verdict) }, verdictMark(one.verdict), el("span", { class: "word" }, verdictText(one.verdict))),
+      el("td", { class: "finding", title: all(one) }, finding(one) || verdictText(one.verdict), one.failed.length > 1 && el("span", { class: "more" }, ` +${one.failed.length - 1}`)),
       LENGTHS.map((name) => el("td", { class: "number" }, cell(measured(one, name)))),
     );
   }
@@ -124,7 +125,7 @@ export function initTable({ viewer, store }) {
       VERDICTS.map((verdict) =>
         chip(verdictText(verdict), all.filter((one) => one.verdict === verdict).length, filter.verdict === verdict,
           () => setFilter({ verdict: filter.verdict === verdict ? null : verdict }), verdict)),
-      chip(t("table.corrected"), corrected, filter.corrected, () => setFilter({ corrected: !filter.corrected })));
+      (corrected > 0 || filter.corrected) && chip(t("table.corrected"), corrected, filter.corrected, () => setFilter({ corrected: !filter.corrected })));
   }
 
   store.subscribe(build, "picture", "filter", "language");
@@ -135,7 +136,8 @@ export function initTable({ viewer, store }) {
 function titleRow(picture, listed) {
   return el("header", { class: "panel-header" },
     el("h2", { id: "table-title" }, t("table.title")),
-    picture && el("span", { class: "count" }, listed === picture.sperm.length ? number(listed) : t("table.of", { listed, all: picture.sperm.length })));
+    picture && el("span", { class: "count" }, listed === picture.sperm.length ? number(listed) : t("table.of", { listed, all: picture.sperm.length })),
+    picture?.sperm.length ? el("span", { class: "quiet unit" }, t(picture.scale?.um_per_px ? "table.in_um" : "table.in_px")) : null);
 }
 
 function emptyNote(picture, listed) {

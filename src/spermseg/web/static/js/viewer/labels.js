@@ -16,9 +16,9 @@ export class Labels {
     const taken = new Set();
     for (const { sperm, anchor } of shapes) {
       const place = camera.toScreen(anchor.x, anchor.y);
-      const x = Math.round(place.x + 2);
-      const y = Math.round(place.y - HEIGHT + 2);
       const sprite = this.sprite(sperm, ratio, marked);
+      const x = kept(place.x + 2, sprite.width / ratio, camera.view.width);
+      const y = kept(place.y - HEIGHT + 2, HEIGHT, camera.view.height);
       const cells = cellsOf(x, y, sprite.width / ratio);
       if (!marked && cells.some((cell) => taken.has(cell))) continue;
       for (const cell of cells) taken.add(cell);
@@ -31,6 +31,12 @@ export class Labels {
     if (!this.sprites.has(key)) this.sprites.set(key, drawn(sperm, ratio, marked));
     return this.sprites.get(key);
   }
+}
+
+/** A number that the view's border would cut moves inwards; one that is further out stays there. */
+function kept(start, length, room) {
+  const isNear = start > -length && start < room;
+  return Math.round(isNear ? Math.min(Math.max(start, 1), room - length - 1) : start);
 }
 
 function* rowsAndColumns(x, y, width) {

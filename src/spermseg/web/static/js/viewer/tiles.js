@@ -78,14 +78,11 @@ export class Tiles {
       const [aboveX, aboveY] = [Math.floor(left / aboveSpan), Math.floor(top / aboveSpan)];
       const bitmap = this.use(`${above}/${aboveX}/${aboveY}`);
       if (!bitmap) continue;
-      const [wide, high] = [
-        bitmap.width / (Math.min((aboveX + 1) * aboveSpan, this.picture.width) - aboveX * aboveSpan),
-        bitmap.height / (Math.min((aboveY + 1) * aboveSpan, this.picture.height) - aboveY * aboveSpan),
-      ];
+      const scale = 2 ** -above;
       context.drawImage(
         bitmap,
-        (left - aboveX * aboveSpan) * wide, (top - aboveY * aboveSpan) * high,
-        (right - left) * wide, (bottom - top) * high,
+        (left - aboveX * aboveSpan) * scale, (top - aboveY * aboveSpan) * scale,
+        (right - left) * scale, (bottom - top) * scale,
         x0, y0, x1 - x0, y1 - y0,
       );
       return;
@@ -146,8 +143,11 @@ export class Tiles {
       if (controller.signal.aborted) bitmap.close();
       else this.keep(key, bitmap);
     } catch {
-      // Cancelled, or to be tried again at a later drawing; the coarser tile stands in for it.
-      if (!controller.signal.aborted) this.failed.set(key, performance.now());
+      // Cancelled, or to be tried again later; a coarser tile stands in for it.
+      if (!controller.signal.aborted) {
+        this.failed.set(key, performance.now());
+        setTimeout(() => this.fetchNext(), TRY_AGAIN_MS + 50);
+      }
     }
     if (controller.signal.aborted) return;
     this.loading.delete(key);

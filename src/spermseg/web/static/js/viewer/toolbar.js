@@ -18,10 +18,9 @@ export function initToolbar(viewer, store) {
   const build = () => {
     bar.setAttribute("aria-label", t("viewer.toolbar"));
     bar.replaceChildren(
-      zoomGroup(viewer),
-      partsGroup(store),
+      zoomGroup(viewer, store),
       spermGroup(viewer, store),
-      displayGroup(store),
+      partsGroup(store),
     );
     update();
   };
@@ -44,13 +43,14 @@ function iconButton(name, key, shortcut, onclick, attributes = {}) {
   return el("button", { type: "button", class: "icon", "aria-label": label, title, onclick, ...attributes }, icon(name));
 }
 
-function zoomGroup(viewer) {
+function zoomGroup(viewer, store) {
   return el(
     "div",
     { class: "group" },
     iconButton("minus", "viewer.zoom_out", "−", () => viewer.zoomBy(1 / ZOOM)),
     iconButton("plus", "viewer.zoom_in", "+", () => viewer.zoomBy(ZOOM)),
     iconButton("fit", "viewer.fit", "0", () => viewer.fit()),
+    ...display(store),
   );
 }
 
@@ -90,7 +90,7 @@ function spermGroup(viewer, store) {
   );
 }
 
-function displayGroup(store) {
+function display(store) {
   const sliders = Object.entries(SLIDERS).map(([name, [min, max, step]]) =>
     el(
       "label",
@@ -108,7 +108,7 @@ function displayGroup(store) {
     panel.style.setProperty("right", `${Math.max(8, window.innerWidth - right)}px`);
     panel.style.setProperty("top", `${bottom + 6}px`);
   }, { popovertarget: "display-panel" });
-  return el("div", { class: "group" }, open, panel);
+  return [open, panel];
 }
 
 function reflect(bar, { show, picture, selected }) {
