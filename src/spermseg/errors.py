@@ -94,7 +94,6 @@ class MissingExtraError(UsageError):
 EXTRAS = {
     "accelerate": "train",
     "bioimageio": "bioimageio",
-    "loguru": "bioimageio",
     "fastapi": "web",
     "onnx": "train",
     "pyarrow": "tables",
