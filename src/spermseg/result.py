@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -159,13 +160,16 @@ class AnalysisResult:
         overlay : bool
             False writes no overlay.
         """
-        # Both made before one is written: no half result where memory does not suffice.
-        files = {
-            part_map_path(folder, self.sample.id): _png(self.part_map),
-            sperm_path(folder, self.sample.id): _json(self._sperm_to_dict()),
-        }
-        if overlay:
-            files[overlay_path(folder, self.sample.id)] = encode(self.overlay(), "jpeg")
+        # All made before one is written: no half result where memory does not suffice.
+        files = {}
+        with ThreadPoolExecutor(1) as beside:
+            part_map = beside.submit(_png, self.part_map)
+            if overlay:
+                drawn = beside.submit(encode, self.overlay(), "jpeg")
+            files[sperm_path(folder, self.sample.id)] = _json(self._sperm_to_dict())
+            files[part_map_path(folder, self.sample.id)] = part_map.result()
+            if overlay:
+                files[overlay_path(folder, self.sample.id)] = drawn.result()
         for path, content in files.items():
             with atomic_path(path) as temporary:
                 temporary.write_bytes(content)

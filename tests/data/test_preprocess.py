@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spermseg.config import IMAGENET_MEAN, IMAGENET_STD
+from spermseg.data import preprocess
 from spermseg.data.preprocess import Preprocessing, resize_image, resize_labels, to_uint8
 from spermseg.errors import DataError
 from spermseg.structures import LabelledSample
@@ -140,3 +141,11 @@ def test_the_margin_is_blank_and_only_where_the_picture_ends():
     assert one_side.shape == (5, 10, 3)
     assert (one_side[:, 3:] == 200).all()
     assert np.array_equal(Preprocessing().framed(image), image)
+
+
+def test_two_threads_resize_as_one_does(monkeypatch):
+    image = np.random.default_rng(0).integers(0, 256, (61, 83, 3), np.uint8)
+    alone = preprocess.resize_image(image, (27, 40))
+    monkeypatch.setattr(preprocess, "_SHARED_PIXELS", 1)
+    np.testing.assert_array_equal(preprocess.resize_image(image, (27, 40)), alone)
+    np.testing.assert_array_equal(preprocess.resize_image(image, (1, 40)).shape, (1, 40, 3))

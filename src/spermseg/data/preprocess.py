@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,6 +26,9 @@ Box = tuple[float, float, float, float]
 
 BAND_PIXELS = 2**24
 """A larger picture is resized by bands of rows: Pillow needs a copy of what it resizes."""
+
+_SHARED_PIXELS = 2**19
+"""A picture, or band, of at least so many is resized by two threads, half its rows each."""
 
 
 def resize_image(image: NDArray[Any], size: Size, box: Box | None = None) -> NDArray[np.uint8]:
@@ -50,13 +54,21 @@ def resize_image(image: NDArray[Any], size: Size, box: Box | None = None) -> NDA
     (top, left, bottom, right), (height, width) = box, size
     step = (bottom - top) / height
     rows = max(1, min(height, int(BAND_PIXELS / (step * max(1, image.shape[1])))))
-    if rows == height:
+    read = step * height * image.shape[1]
+    threads = 2 if read >= _SHARED_PIXELS and height > 1 else 1
+    if rows == height and threads == 1:
         return _resize_band(image, size, box)
+    rows = -(-rows // threads)
     result = np.empty((*size, 3), np.uint8)
-    for start in range(0, height, rows):
+
+    def resize(start: int) -> None:
         stop = min(start + rows, height)
         band = (top + start * step, left, top + stop * step, right)
         result[start:stop] = _resize_band(image, (stop - start, width), band)
+
+    with ThreadPoolExecutor(threads) as pool:
+        # Pillow lets other threads run meanwhile; the list raises what went wrong in one.
+        list(pool.map(resize, range(0, height, rows)))
     return result
 
 
@@ -197,7 +209,10 @@ class Preprocessing:
         top, left, bottom, right = (self.margin * side for side in sides)
         height, width = image.shape[:2]
         result = np.empty((top + height + bottom, left + width + right, 3), np.uint8)
-        result[:] = self.blank
+        # Not the whole of it: numpy repeats three values slowly.
+        outside = (np.s_[:top], np.s_[top + height :], np.s_[:, :left], np.s_[:, left + width :])
+        for strip in outside:
+            result[strip] = self.blank
         result[top : top + height, left : left + width] = image
         return result
 
