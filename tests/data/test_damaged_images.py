@@ -149,6 +149,30 @@ def test_what_is_no_picture(tmp_path, content, reason, name):
     assert_refused(tmp_path / name, reason)
 
 
+def tiff_pages(following: list[int]) -> bytes:
+    """A TIFF of pages 1 pixel large, each with the number of the one that follows it, or -1."""
+    tags = {256: 1, 257: 1, 258: 8, 259: 1, 262: 1, 273: 4, 277: 1, 278: 1, 279: 1}
+    entries = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in tags.items())
+    directory = struct.pack("<H", len(tags)) + entries
+    places = [8 + page * (len(directory) + 4) for page in range(len(following))]
+    chain = (struct.pack("<I", places[page] if page >= 0 else 0) for page in following)
+    return struct.pack("<2sHI", b"II", 42, 8) + b"".join(directory + after for after in chain)
+
+
+@pytest.mark.parametrize("following", [[0], [1, 0], [1, 2, 1], [*range(1, 500), 200]])
+def test_tiff_pages_that_go_round_in_a_circle(tmp_path, following):
+    (tmp_path / "a.tif").write_bytes(tiff_pages(following))
+    assert_refused(tmp_path / "a.tif", "circle")
+
+
+def test_tiff_pages_without_end(tmp_path, monkeypatch):
+    monkeypatch.setattr("spermseg.data.tiff._MAX_PAGES", 10)
+    for pages in (10, 11):
+        (tmp_path / f"{pages}.tif").write_bytes(tiff_pages([*range(1, pages), -1]))
+    assert count_pages(tmp_path / "10.tif") == 10
+    assert_refused(tmp_path / "11.tif", "more than 10 pages")
+
+
 def test_missing_file_and_folder(tmp_path):
     for path in (tmp_path / "none.png", tmp_path):
         assert_refused(path, "no such picture")

@@ -23,6 +23,7 @@ _X_RESOLUTION_TAG, _Y_RESOLUTION_TAG, _RESOLUTION_UNIT_TAG = 282, 283, 296
 _INCH, _CM = 2, 3
 _MAX_SAMPLES = 16
 _MAX_TILE = 2**26
+_MAX_PAGES = 2**15
 _ASSOCIATED_ALPHA, _UNASSOCIATED_ALPHA = 1, 2
 
 # Without a handler tifffile's remarks on damaged files go to stderr, beside our own one line.
@@ -41,11 +42,11 @@ def open_tiff(stream: IO[bytes], page: int) -> Iterator[TiffPicture]:
     Raises
     ------
     ImageError
-        When there is no such page, its header would have us fill the memory, or its data end
-        beyond the file.
+        When there is no such page, its header would have us fill the memory, its data end beyond
+        the file, or its pages have no end.
     """
     with TiffFile(stream) as file:
-        every = [page.aspage() for page in file.pages]
+        every = _pages(file)
         pages = [page for page in every if not page.is_reduced] or every
         if not pages:
             raise ImageError("a TIFF file without a picture, perhaps cut off")
@@ -53,6 +54,20 @@ def open_tiff(stream: IO[bytes], page: int) -> Iterator[TiffPicture]:
             raise ImageError(f"there is no page {page}, pages are 0 to {len(pages) - 1}")
         _check_layout(pages[page])
         yield TiffPicture(pages[page], len(pages))
+
+
+def _pages(file: TiffFile) -> list[TiffPage]:
+    """Give all pages; tifffile itself would follow a chain that leads back for ever."""
+    pages: list[TiffPage] = []
+    seen = set()
+    for page in file.pages:
+        if page.offset in seen:
+            raise ImageError("its pages go round in a circle")
+        if len(pages) == _MAX_PAGES:
+            raise ImageError(f"more than {_MAX_PAGES} pages")
+        seen.add(page.offset)
+        pages.append(page.aspage())
+    return pages
 
 
 def _check_layout(page: TiffPage) -> None:
