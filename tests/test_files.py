@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import errno
 import stat
+import threading
+import time
 
 import pytest
 
@@ -10,6 +12,7 @@ from spermseg.files import (
     added_to_folder,
     atomic_folder,
     atomic_path,
+    locked,
     read_log,
     write_json,
     write_text,
@@ -106,3 +109,23 @@ def test_a_folder_is_as_before_after_an_exception(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(UsageError, match="this is a file"):
         join(tmp_path / "file", "a")
+
+
+def test_one_after_the_other_may_into_a_locked_block(tmp_path):
+    inside, most = 0, 0
+
+    def enter():
+        nonlocal inside, most
+        with locked(tmp_path / "deep" / ".lock"):
+            inside += 1
+            most = max(most, inside)
+            time.sleep(0.01)
+            inside -= 1
+
+    threads = [threading.Thread(target=enter) for _ in range(5)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert (inside, most) == (0, 1)
