@@ -27,21 +27,17 @@ _SUFFIXES = {
     b"II+\0": ".tif",
     b"MM\0+": ".tif",
 }
-"""By the first bytes of a file, whatever it is called; and `_is_webp`."""
+"""By the first bytes of a file, whatever it is called; WebP has them further on."""
 _HEAD_BYTES = 132
 """Enough to tell every format, and DICOM."""
 
-_MAX_NAME = 200
+_MAX_NAME, _MAX_SUFFIX = 200, 5
 _NO_NAME = "picture"
 _NOT_IN_NAMES = frozenset('<>:"|?*\\')
 _FORMULA = ("=", "+", "-", "@")
-_DEVICES = {
-    "CON",
-    "PRN",
-    "AUX",
-    "NUL",
-    *(f"{port}{n}" for port in ("COM", "LPT") for n in range(10)),
-}
+_PORTS = frozenset(f"{port}{n}" for port in ("COM", "LPT") for n in range(10))
+_DEVICES = _PORTS | {"CON", "PRN", "AUX", "NUL"}
+"""What Windows opens instead of a file, whatever the extension."""
 
 
 async def receive(request: Request, settings: Settings, into: Path) -> tuple[PictureHeader, str]:
@@ -102,7 +98,9 @@ def clean_name(name: str) -> str:
     str
         Folders and name with ``/`` between, relative, at most 200 characters, never empty.
     """
-    parts = [_clean_part(part) for part in unicodedata.normalize("NFC", name).split("/")]
+    # Categories C: control characters, marks of direction, halves of surrogate pairs, unassigned.
+    shown = "".join(char for char in name if unicodedata.category(char)[0] != "C")
+    parts = [_clean_part(part) for part in unicodedata.normalize("NFC", shown).split("/")]
     parts = [part for part in parts if part] or [_NO_NAME]
     while len(parts) > 1 and len("/".join(parts)) > _MAX_NAME:
         del parts[0]
@@ -112,16 +110,14 @@ def clean_name(name: str) -> str:
 def _clean_part(part: str) -> str:
     # Browsers of old sent C:\fakepath\name.
     part = part.rpartition("\\")[2]
-    # Categories C: control characters, marks of direction, halves of surrogate pairs, unassigned.
-    shown = (char for char in part if unicodedata.category(char)[0] != "C")
-    part = "".join("_" if char in _NOT_IN_NAMES else char for char in shown)
+    part = "".join("_" if char in _NOT_IN_NAMES else char for char in part)
     part = " ".join(part.split()).strip(". ")
     if part.startswith(_FORMULA) or part.partition(".")[0].strip().upper() in _DEVICES:
         part = f"_{part}"
     if len(part) > _MAX_NAME:
         stem, dot, suffix = part.rpartition(".")
-        end = f"{dot}{suffix}" if stem and len(suffix) <= 5 else ""
-        part = part[: _MAX_NAME - len(end)] + end
+        end = f"{dot}{suffix}" if stem and len(suffix) <= _MAX_SUFFIX else ""
+        part = part[: _MAX_NAME - len(end)].strip(". ") + end
     return part
 
 
