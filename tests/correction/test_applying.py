@@ -171,6 +171,17 @@ def test_a_moved_tail_is_the_line_given_with_the_midpiece_before_it(picture):
     assert not after.mask(2, "tail")[89:92, 110:].any()
 
 
+def test_a_tail_drawn_from_its_end_is_the_same(picture):
+    points = [[60.5, 90.5], [100.5, 70.5], [140.5, 70.5]]
+
+    there, back = (
+        picture.after(type="tail", sperm=2, points=each) for each in (points, points[::-1])
+    )
+
+    assert np.array_equal(there[2].instance.centerline, back[2].instance.centerline)
+    assert there[2].morphometry == back[2].morphometry
+
+
 def test_a_tail_drawn_from_the_head_on_is_the_line_given(picture):
     points = [[40.5, 90.5], [60.5, 90.5], [120.5, 100.5]]
 

@@ -220,15 +220,19 @@ def _with_midpiece(
     """Give the centre line (n, 2), row and column, from the head on: midpiece, then what is drawn.
 
     Of the midpiece's line, the stretch up to where it is nearest to the first point drawn: who
-    draws from the head on draws all of it.
+    draws from the head on draws all of it. Who began at the tail's end is understood as well.
     """
     drawn = np.clip(np.array(points)[:, ::-1] - 0.5, 0, np.array(ground.size) - 1.0)
     head = head_shape(one)
-    if head is not None and Part.MIDPIECE in one.masks:
+    if head is not None:
         found = flagellum_of(one, head, ground.scale.head_length_px or head.length)
-        if found is not None and len(found.midpiece):
-            nearest = int(np.hypot(*(found.midpiece - drawn[0]).T).argmin())
-            drawn = np.concatenate([found.midpiece[:nearest], drawn])
+        midpiece = found.midpiece if found is not None else drawn[:0]
+        before = midpiece if len(midpiece) else head.outline
+        from_first, from_last = (np.hypot(*(before - drawn[end]).T) for end in (0, -1))
+        if from_last.min() < from_first.min():
+            drawn, from_first = drawn[::-1], from_last
+        if len(midpiece):
+            drawn = np.concatenate([midpiece[: int(from_first.argmin())], drawn])
     return np.round(drawn, _LINE_DECIMALS)
 
 

@@ -25,6 +25,10 @@ CURRENT_FILE = "current.json"
 ORIGINAL = 0
 """The number of what was found, which has no file here."""
 
+_HELD = 16
+"""Versions held in memory, so that undo takes no time: with all masks, a large picture's sperm take
+half a second to read."""
+
 _NAME = re.compile(r"\d{4,9}\.json")
 _DAMAGES = (LookupError, TypeError, ValueError, AttributeError, RecursionError, SpermsegError)
 """What reading a file from elsewhere may end in."""
@@ -101,6 +105,7 @@ class VersionStore:
     def __init__(self, folder: Path | str):
         self.folder = Path(folder)
         self._known: dict[Path, Version] = {}
+        self._made: dict[Path, StoredVersion] = {}
         self._encoded: dict[int, tuple[AnalysedSperm, Size, float | None, str]] = {}
 
     def path(self, picture: str, version: int) -> Path:
@@ -152,6 +157,8 @@ class VersionStore:
         """
         number = self.current(picture) if version is None else version
         path = self._existing(picture, number)
+        if path in self._made:
+            return self._made[path]
         try:
             value = _saved(path)
             stored = StoredVersion(
@@ -208,6 +215,7 @@ class VersionStore:
             path = self.path(picture, number)
             write_text(path, self._text(picture, made, sperm, size, scale))
             self._known[path] = made
+            self._keep(path, StoredVersion(made, tuple(sperm), scale))
             self._set_current(picture, number)
         return made
 
@@ -242,6 +250,7 @@ class VersionStore:
             if folder.exists():
                 shutil.rmtree(folder)
         self._known = {path: one for path, one in self._known.items() if path.parent != folder}
+        self._made = {path: one for path, one in self._made.items() if path.parent != folder}
 
     def _of(self, picture: str) -> Path:
         path = PurePosixPath(picture)
@@ -273,6 +282,15 @@ class VersionStore:
 
     def _set_current(self, picture: str, version: int) -> None:
         write_json(self._of(picture) / CURRENT_FILE, {"version": version})
+
+    def _keep(self, path: Path, stored: StoredVersion) -> None:
+        """Hold the latest versions of one picture, of which most sperm are the same objects."""
+        alike = {
+            other: one
+            for other, one in self._made.items()
+            if other.parent == path.parent and one.scale == stored.scale
+        }
+        self._made = dict([*alike.items(), (path, stored)][-_HELD:])
 
     def _text(
         self,
