@@ -85,10 +85,9 @@ async def add_picture(
     request: Request, here: Here, name: Annotated[str, Query(max_length=5000)] = ""
 ) -> dict[str, Any]:
     """Take a picture, the body of the request, to be analysed."""
-    here.check_room()
+    here.workspace.check_queue()
     with here.workspace.temporary_path() as path:
         header, suffix = await receive(request, here.settings, path)
-        here.check_room()
         record = await run_in_threadpool(here.add, path, clean_name(name), suffix, header)
     return record.summary()
 

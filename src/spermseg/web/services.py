@@ -10,7 +10,6 @@ from spermseg.data.images import PictureHeader
 from spermseg.web.corrections import Corrections, check_head_length
 from spermseg.web.jobs import AnalysisQueue
 from spermseg.web.records import PictureRecord
-from spermseg.web.refusals import RefusedError
 from spermseg.web.results import Results
 from spermseg.web.settings import Settings
 from spermseg.web.shown import ShownSperm
@@ -53,19 +52,6 @@ class Services:
             corrections,
             Results(workspace, versions),
         )
-
-    def check_room(self) -> None:
-        """Refuse a further picture while too many wait.
-
-        Raises
-        ------
-        RefusedError
-        """
-        pending = self.workspace.pending()
-        if pending >= self.settings.max_queue:
-            again = {"Retry-After": "5"}
-            line = f"{pending} pictures wait already"
-            raise RefusedError(line, status=429, fix="Send it again later", headers=again)
 
     def add(self, file: Path, name: str, suffix: str, header: PictureHeader) -> PictureRecord:
         """Take over the file of a picture, to be analysed; see `Workspace.add`."""

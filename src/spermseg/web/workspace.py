@@ -25,6 +25,7 @@ from spermseg.inference.card import ModelCard, read_card
 from spermseg.inference.catalog import CARD_NAME, model_folder
 from spermseg.result import overlay_path, part_map_path, sperm_path
 from spermseg.web.events import Changes
+from spermseg.web.limits import check_queue
 from spermseg.web.records import PictureRecord
 from spermseg.web.refusals import RefusedError
 from spermseg.web.settings import Settings
@@ -57,6 +58,7 @@ class Workspace:
         self._pictures = self.folder / "pictures"
         self._temporary = self.folder / "temporary"
         self.criteria = settings.criteria
+        self._max_queue = settings.max_queue
         self.changes = Changes()
         self._lock = threading.RLock()
         _check_folder(self.folder)
@@ -98,6 +100,15 @@ class Workspace:
         with self._lock:
             return sum(record.is_pending for record in self._records.values())
 
+    def check_queue(self) -> None:
+        """Refuse a further picture while too many wait.
+
+        Raises
+        ------
+        RefusedError
+        """
+        check_queue(self.pending(), self._max_queue)
+
     def add(self, file: Path, name: str, suffix: str, header: PictureHeader) -> PictureRecord:
         """Take a picture's file over, to be analysed.
 
@@ -110,6 +121,11 @@ class Workspace:
         suffix : str
             Of the name that it gets.
         header : PictureHeader
+
+        Raises
+        ------
+        RefusedError
+            When too many wait already.
         """
         record = PictureRecord(
             id=self._new_id(),
@@ -120,12 +136,18 @@ class Workspace:
             width=header.width,
             stated_um_per_px=header.um_per_px,
         )
-        folder = self.picture_folder(record.id)
-        folder.mkdir(parents=True)
-        file.replace(self.original(record))
         with self._lock:
+            # Here and not before: of many that come at once, each would see the same free places.
+            self.check_queue()
+            self.picture_folder(record.id).mkdir(parents=True)
+            file.replace(self.original(record))
             self._records[record.id] = record
-            return self.change(record.id)
+            try:
+                return self.change(record.id)
+            except OSError:
+                del self._records[record.id]
+                self.sweep(record.id)
+                raise
 
     def change(self, id: str, **changes: Any) -> PictureRecord:
         """Change what is known about a picture, on the disk first.
