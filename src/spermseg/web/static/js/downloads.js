@@ -25,7 +25,7 @@ export function initDownloads({ store, api }) {
     const missing = format === "training" && !counts.corrected && t("download.training.none");
     const inside = [
       el("span", { class: "format" }, text("name"), el("span", { class: "file" }, text("file"))),
-      el("span", { class: "is" }, text("is")),
+      el("span", { class: "is" }, text("is")), " ",
       hasText(`download.${format}.loses`) && el("span", { class: "loses" }, text("loses")),
       missing && el("span", { class: "loses" }, missing),
     ];
@@ -47,14 +47,14 @@ export function initDownloads({ store, api }) {
     const formats = available();
     const groups = Object.entries(GROUPS).map(([name, wanted]) => {
       const shown = wanted.filter((format) => formats.includes(format));
-      return shown.length && el("section", {}, el("h4", {}, t(`download.group.${name}`)),
+      return shown.length && el("section", { class: name }, el("h4", {}, t(`download.group.${name}`)),
         el("ul", {}, shown.map((format) => link(format, counts))));
     });
     return [
       el("h3", {}, t("download.title")),
       el("p", { class: "hint" }, counts.done
         ? t("download.of", { count: counts.done }) : t("download.nothing")),
-      ...groups,
+      el("div", { class: "groups" }, groups.filter(Boolean)),
       el("p", { class: "hint" }, t("app.disclaimer")),
     ];
   }

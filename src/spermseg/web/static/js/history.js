@@ -6,6 +6,13 @@ import { notify } from "./notify.js";
 import { icon } from "./tools/icons.js";
 import { makePopover } from "./tools/popover.js";
 
+/** The time of day, with the day where that is not today. */
+function timeText(time) {
+  const today = time.toDateString() === new Date().toDateString();
+  return time.toLocaleString(document.documentElement.lang,
+    { dateStyle: today ? undefined : "short", timeStyle: today ? "medium" : "short" });
+}
+
 export function initHistory({ store, api, editor }) {
   const box = byId("history");
   // Where undo came from, so that redo goes back there rather than to a younger branch.
@@ -77,9 +84,8 @@ export function initHistory({ store, api, editor }) {
 
   function row(version, label, time, corrected, inLine) {
     const isCurrent = version === current();
-    const facts = [time && new Date(time).toLocaleString(document.documentElement.lang,
-      { dateStyle: "short", timeStyle: "medium" }),
-    corrected !== null && t("history.corrected", { count: corrected })].filter(Boolean);
+    const facts = [time && timeText(new Date(time)),
+      corrected !== null && t("history.corrected", { count: corrected })].filter(Boolean);
     return el("li", { class: inLine ? "" : "undone" },
       el("button", { type: "button", "aria-current": isCurrent ? "true" : null,
         onclick: told(() => go(version)) },
@@ -103,7 +109,7 @@ export function initHistory({ store, api, editor }) {
     return [
       el("h3", {}, t("history.versions")),
       el("p", { class: "hint" }, t("history.explained")),
-      el("ol", { class: "versions" }, rows, row(0, t("history.original"), null, null, true)),
+      el("ol", { class: "version-list" }, rows, row(0, t("history.original"), null, null, true)),
       el("button", { type: "button", disabled: current() === 0, onclick: told(() => go(0)) },
         t("history.back")),
     ];

@@ -76,10 +76,16 @@ export function initScale({ store, api, tools }) {
       : head ? t("scale.head_value", { px: number(head, 1) }) : t("scale.none");
     return el("section", { class: "scale-now" },
       el("p", { class: "scale-value" }, value),
-      el("p", { class: "hint" }, t(`scale.source.${source.replaceAll(" ", "_")}`)),
-      size && headSentence(size, "scale.heads_are"),
-      ...(store.get().picture?.warnings ?? []).map((text) => el("p", { class: "warned" }, text)));
+      ...(state.way === "typed" ? nowIs(source, size) : []));
   }
+
+  /** Where the scale comes from, and what speaks against it; not while a line is drawn, so that the
+   * panel hides little of the picture. */
+  const nowIs = (source, size) => [
+    el("p", { class: "hint" }, t(`scale.source.${source.replaceAll(" ", "_")}`)),
+    size && headSentence(size, "scale.heads_are"),
+    ...(store.get().picture?.warnings ?? []).map((text) => el("p", { class: "warned" }, text)),
+  ];
 
   function choose(way) {
     state.way = way;
@@ -168,7 +174,7 @@ export function initScale({ store, api, tools }) {
       now(), ways(), ...entry(),
       el("div", { class: "outcome", "aria-live": "polite" }),
       count > 1 && el("label", { class: "check" }, all, t("scale.all", { count })),
-      el("p", { class: "hint" }, t("scale.measured_again")),
+      state.way === "typed" && el("p", { class: "hint" }, t("scale.measured_again")),
       el("div", { class: "buttons" },
         el("button", { type: "submit", class: "primary apply" }, t("scale.apply")),
         scale().given && el("button", { type: "button", onclick: () => apply({ um_per_px: null }) },

@@ -11,6 +11,9 @@ const WANTED_SPERM = 200;
 export const percent = (share, digits = 1) =>
   share?.percent == null ? "–" : t("sample.percent", { value: number(share.percent, digits) });
 
+const lower = (text) =>
+  text.charAt(0).toLocaleLowerCase(document.documentElement.lang) + text.slice(1);
+
 export function notesOf(summary) {
   const { counted, assessable } = summary;
   return [
@@ -36,7 +39,7 @@ function scaleNote({ skipped }) {
 function fewNote({ counted, assessable, not_assessable: reasons }) {
   const [reason, times] = Object.entries(reasons)[0] ?? ["", 0];
   return t("sample.note.not_assessed", { count: counted - assessable, counted, times,
-    reason: reasonText(reason), assessable });
+    reason: lower(reasonText(reason)), assessable });
 }
 
 function acrosomeNote({ failed, normal, normal_without: others }) {

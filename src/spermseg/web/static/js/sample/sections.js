@@ -7,7 +7,7 @@ import { intervalBar, intervalText } from "./bars.js";
 import { notesOf, percent } from "./notes.js";
 
 export const section = (key, ...content) =>
-  el("section", { class: "card" }, el("h3", {}, t(`sample.${key}`)), ...content.filter(Boolean));
+  el("section", { class: `card card-${key}` }, el("h3", {}, t(`sample.${key}`)), ...content.filter(Boolean));
 
 const heading = (key, number = false) =>
   el("th", { scope: "col", class: number ? "number" : null }, t(`sample.column.${key}`));
@@ -48,12 +48,13 @@ export function warnings(summary) {
 function shareRow(name, share) {
   return el("tr", {}, el("th", { scope: "row" }, name),
     el("td", { class: "number" }, t("sample.of", { count: share.count, total: share.total })),
-    el("td", { class: "number" }, percent(share), el("span", { class: "interval" }, intervalText(share))),
+    el("td", { class: "number" }, percent(share)),
+    el("td", { class: "number quiet" }, t("sample.range", { low: number(share.low, 1), high: number(share.high, 1) })),
     el("td", { class: "bars" }, intervalBar(share)));
 }
 
 const shareHeadings = (key) =>
-  [heading(key), heading("sperm", true), heading("percent", true), heading("interval")];
+  [heading(key), heading("sperm", true), heading("percent", true), heading("interval", true), heading("bar")];
 
 export function defects({ defects: found, assessable }) {
   if (!assessable) return null;

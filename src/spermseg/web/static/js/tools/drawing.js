@@ -93,10 +93,18 @@ export function drawBrush(context, { zoom }, { x, y }, radius, colour) {
   context.restore();
 }
 
-/** Outline a sperm's parts, as chosen for what comes next. */
-export function drawChosen(context, viewer, sperm, colour = LIGHT) {
+/** Fill and outline a sperm, as chosen for what comes next. */
+export function drawChosen(context, { zoom }, sperm, colour) {
+  const path = new Path2D();
   for (const ring of Object.values(sperm.outlines).flat()) {
-    const points = ring.map(([x, y]) => ({ x, y }));
-    drawLine(context, viewer, [...points, points[0]], { colour });
+    ring.forEach(([x, y], i) => (i ? path.lineTo(x, y) : path.moveTo(x, y)));
+    path.closePath();
   }
+  context.save();
+  context.fillStyle = context.strokeStyle = colour;
+  context.lineWidth = 2.5 / zoom;
+  context.stroke(path);
+  context.globalAlpha = 0.5;
+  context.fill(path, "evenodd");
+  context.restore();
 }

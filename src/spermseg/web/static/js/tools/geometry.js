@@ -120,7 +120,7 @@ function between([p0, p1, p2, p3], share) {
 }
 
 /** The fewest evenly spaced points whose smooth curve keeps within `tolerance` of a polyline. */
-export function fewHandles(points, tolerance, most = 24) {
+export function fewHandles(points, tolerance, most = 16) {
   let handles = points;
   for (let count = 4; count <= most; count++) {
     handles = evenlySpaced(points, count);

@@ -1,6 +1,5 @@
 // A line drawn along something whose length is known: the scale bar, or a head.
 
-import { el } from "../dom.js";
 import { number, t } from "../i18n.js";
 import { drawHandle, drawRule } from "./drawing.js";
 import { distance, within } from "./geometry.js";
@@ -66,10 +65,6 @@ class LineTool {
   pictureChanged() {
     this.#ends = [];
     this.#onLine(0);
-  }
-
-  panel() {
-    return [el("span", { class: "hint" }, t("scale.draw_hint"))];
   }
 
   draw(context, viewer) {

@@ -6,7 +6,6 @@ import { icon } from "./icons.js";
 import { colourOf, partsOf } from "./picking.js";
 import { ALL_PARTS, LARGEST_RADIUS, SMALLEST_RADIUS } from "./settings.js";
 
-const OWN_HINT = new Set(["tail", "scale"]); // say themselves what is to be done
 const WITHOUT_SPERM = new Set(["add", "merge", "split", "scale"]);
 
 export const nameOfPart = (part) => t(`part.${part.name}`);
@@ -48,7 +47,7 @@ export function makeOptions({ store, settings, choose }, container) {
     const slider = el("input", { type: "range", min: SMALLEST_RADIUS, max: LARGEST_RADIUS,
       value, "aria-label": t("tool.radius"), title: t("tool.radius_keys") });
     slider.addEventListener("input", () => settings.set({ radius: Number(slider.value) }));
-    return el("label", { class: "radius" }, el("span", {}, t("tool.radius")), slider,
+    return el("label", { class: "radius" }, slider,
       el("output", {}, t("tool.pixels", { value })));
   }
 
@@ -59,6 +58,8 @@ export function makeOptions({ store, settings, choose }, container) {
     if (!container.contains(activeElement)) return null;
     return activeElement.matches("input[type=range]") ? "input[type=range]" : "input:checked";
   }
+
+  const hintOf = (kind, tool) => t(tool?.hint?.() ?? `tool.${kind.name}.hint`);
 
   function whoFor(kind) {
     const { selected } = store.get();
@@ -79,14 +80,13 @@ export function makeOptions({ store, settings, choose }, container) {
       const name = el("strong", { class: "tool-name" }, icon(kind.name), t(`tool.${kind.name}`),
         el("span", { class: "whom" }, whoFor(kind)));
       const panel = tool?.panel?.() ?? [];
-      const hint = !OWN_HINT.has(kind.name) && el("span", { class: "hint" }, t(`tool.${kind.name}.hint`));
+      const controls = kind.options.map((option) => makers[option]());
       const close = el("button", { type: "button", class: "leave", "aria-label": t("tool.leave"),
         title: `${t("tool.leave")} (Esc)`, onclick: () => choose(null) }, icon("close"));
       container.setAttribute("aria-label", t("tool.options"));
-      container.setAttribute("role", "group");
-      container.replaceChildren(el("div", { class: "tool-row" }, name,
-        kind.options.map((option) => makers[option]()), panel.filter(Boolean), close),
-        hint ? el("div", { class: "tool-row" }, hint) : "");
+      container.replaceChildren(
+        el("div", { class: "tool-row" }, name, controls, panel.filter(Boolean), close),
+        el("p", { class: "hint" }, hintOf(kind, tool)));
       if (focused) container.querySelector(focused)?.focus();
     },
     /** Choose the nth part; false where the tool has none. */

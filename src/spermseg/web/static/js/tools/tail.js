@@ -9,7 +9,8 @@ import { colourOf, selectAt, selectedSperm } from "./picking.js";
 
 const TAIL = 3;
 const GRAB = 11; // screen pixels around a handle that take hold of it
-const TOLERANCE = 1.5; // picture pixels by which the handles' curve may leave the line found
+const TOLERANCE = 1 / 30; // head lengths by which the handles' curve may leave the line found
+const USUAL_HEAD = 90; // pixels, where the picture's is not known
 const DOUBLE_MS = 400;
 
 export const tail = {
@@ -39,7 +40,8 @@ class TailTool {
     const line = toPoints(sperm?.centerline ?? []);
     this.#sperm = sperm?.id;
     this.#picture = this.#app.store.get().picture?.id ?? null;
-    this.#handles = line.length > 1 ? fewHandles(line, TOLERANCE) : [];
+    const head = this.#app.store.get().picture?.scale?.head_length_px ?? USUAL_HEAD;
+    this.#handles = line.length > 1 ? fewHandles(line, TOLERANCE * head) : [];
     this.#active = null;
     this.#held = this.#changed = false;
     this.#app.showOptions();
@@ -61,18 +63,17 @@ class TailTool {
     return nearest <= this.#reach ? away.indexOf(nearest) : -1;
   }
 
-  #change() {
-    if (!this.#changed) {
-      this.#changed = true;
-      this.#app.showOptions();
-    }
+  #change(handles) {
+    const isNews = !this.#changed || handles.length !== this.#handles.length;
+    this.#handles = handles;
+    this.#changed = true;
+    if (isNews) this.#app.showOptions();
     this.#app.viewer.redraw();
   }
 
   #insert(point, index) {
-    this.#handles = this.#handles.toSpliced(index, 0, point);
     this.#active = index;
-    this.#change();
+    this.#change(this.#handles.toSpliced(index, 0, point));
   }
 
   down(point, event) {
@@ -115,8 +116,7 @@ class TailTool {
   move(point) {
     if (this.#held) {
       const { width, height } = this.#app.store.get().picture;
-      this.#handles = this.#handles.with(this.#active, within(point, width, height));
-      this.#change();
+      this.#change(this.#handles.with(this.#active, within(point, width, height)));
     }
   }
 
@@ -156,9 +156,9 @@ class TailTool {
       notify(t("tool.tail.choose_point"));
       return;
     }
-    this.#handles = this.#handles.toSpliced(this.#active, 1);
+    const index = this.#active;
     this.#active = null;
-    this.#change();
+    this.#change(this.#handles.toSpliced(index, 1));
   }
 
   /** Another sperm or another version: a change of points that was not applied is applied first,
@@ -195,11 +195,14 @@ class TailTool {
     this.#app.showOptions();
   }
 
+  hint() {
+    const step = this.#handles.length < 2 ? "draw" : "move";
+    return `tool.tail.${this.#sperm === undefined ? "choose" : step}`;
+  }
+
   panel() {
-    const hint = this.#sperm === undefined ? "choose" : this.#handles.length < 2 ? "draw" : "move";
     const points = this.#handles.length;
     return [
-      el("span", { class: "hint" }, t(`tool.tail.${hint}`)),
       points > 1 && el("span", { class: "count" }, t("tool.tail.points", { count: points })),
       el("button", { type: "button", class: "primary", disabled: !this.#changed || points < 2,
         onclick: () => this.apply() }, t("tool.apply")),

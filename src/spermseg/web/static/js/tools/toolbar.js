@@ -16,6 +16,7 @@ import { makeSettings } from "./settings.js";
 import { split } from "./split.js";
 import { tail } from "./tail.js";
 
+const keyName = (key) => (key.length > 1 ? t(`key.${key}`) : key);
 const TOOLS = [brush, eraser, split, merge, tail, add];
 
 /** Put the tools beside the picture.
@@ -103,8 +104,8 @@ export function initTools({ viewer, store, api }) {
   }
 
   function button(name, key, onclick) {
-    return el("button", { type: "button", class: "tool", onclick }, icon(name),
-      el("kbd", { "aria-hidden": "true" }, key));
+    const shown = key.length === 1 && el("kbd", { "aria-hidden": "true" }, key);
+    return el("button", { type: "button", class: "tool", "data-key": key, onclick }, icon(name), shown);
   }
 
   function build() {
@@ -113,7 +114,7 @@ export function initTools({ viewer, store, api }) {
       buttons.set(one.name, button(one.name, one.key.toUpperCase(),
         () => choose(one === kind ? null : one.name)));
     }
-    const remove = button("delete", t("key.delete_short"), () => deleteSelected(app));
+    const remove = button("delete", "Delete", () => deleteSelected(app));
     const help = button("help", "?", openHelp);
     bar.replaceChildren(...buttons.values(), remove, el("span", { class: "gap" }), help);
     const named = [...buttons, ["delete", remove], ["help", help]];
@@ -121,7 +122,7 @@ export function initTools({ viewer, store, api }) {
       bar.setAttribute("aria-label", t("tool.bar"));
       for (const [name, one] of named) {
         one.setAttribute("aria-label", t(`tool.${name}`));
-        one.title = `${t(`tool.${name}`)} (${one.lastChild.textContent})`;
+        one.title = `${t(`tool.${name}`)} (${keyName(one.dataset.key)})`;
       }
       for (const one of [...buttons.values(), remove]) one.disabled = !canEdit();
     };
