@@ -5,11 +5,14 @@ from __future__ import annotations
 import asyncio
 import io
 import json
+import time
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -154,3 +157,111 @@ def png() -> bytes:
     stream = io.BytesIO()
     Image.new("RGB", (40, 30), "white").save(stream, "PNG")
     return stream.getvalue()
+
+
+class InThread:
+    """Stands for the process that analyses: the same work, in the thread of the queue."""
+
+    def __init__(self, job: Callable[[Any], Any]):
+        self.job = job
+        self.items: list[Any] = []
+        self.process = SimpleNamespace(kill=lambda: None, join=lambda *_: None)
+
+    def send(self, item: Any) -> None:
+        self.items = [item]
+
+    def receive(self) -> list[Any]:
+        return [self.job(item) for item in self.items]
+
+    def loss(self, when_lost: Callable[[Any, str], Any]) -> Any:
+        return when_lost(self.items[0], "a worker process was killed by signal 9")
+
+
+@pytest.fixture
+def in_thread(monkeypatch: pytest.MonkeyPatch) -> type[InThread]:
+    """Analyse without another process, which takes seconds to start and sees no patches."""
+    from spermseg.web import jobs
+
+    monkeypatch.setattr(jobs, "Worker", InThread)
+    return InThread
+
+
+@pytest.fixture
+def client(settings: Any, in_thread: type[InThread]) -> Iterator[Any]:
+    """Talk to a server that runs, without the network."""
+    with open_client(settings) as client:
+        yield client
+
+
+def open_client(settings: Any) -> Any:
+    """Run a server of its own, to be talked to in a ``with`` block."""
+    from fastapi.testclient import TestClient
+
+    from spermseg.web.app import create_app
+
+    return TestClient(
+        create_app(settings),
+        base_url=ORIGIN,
+        headers={"X-Spermseg-Token": TOKEN},
+        raise_server_exceptions=False,
+    )
+
+
+@pytest.fixture(name="open_client")
+def _open_client() -> Callable[[Any], Any]:
+    return open_client
+
+
+def smear(sperm: int = 2) -> bytes:
+    """Draw sperm on white, 120 x 200: heads of 16 x 10 in blue, then green, then red."""
+    image = np.full((120, 200, 3), 255, np.uint8)
+    for number in range(sperm):
+        top = 10 + 35 * number
+        image[top : top + 10, 20:36] = (0, 0, 255)
+        image[top + 3 : top + 7, 36:50] = (0, 255, 0)
+        image[top + 4 : top + 6, 50:140] = (255, 0, 0)
+    stream = io.BytesIO()
+    Image.fromarray(image).save(stream, "PNG")
+    return stream.getvalue()
+
+
+def send(client: Any, name: str = "smear.png", content: bytes | None = None) -> str:
+    """Upload a picture and give its id."""
+    content = smear() if content is None else content
+    answer = client.post("/api/pictures", params={"name": name}, content=content)
+    assert answer.status_code == 201, answer.text
+    return answer.json()["id"]
+
+
+def wait(client: Any) -> list[dict[str, Any]]:
+    """Wait until nothing is to be analysed any more, and give all pictures."""
+    for _ in range(6000):
+        pictures = client.get("/api/workspace").json()["pictures"]
+        if all(picture["status"] in ("done", "failed") for picture in pictures):
+            return pictures
+        time.sleep(0.01)
+    raise AssertionError(f"still not done: {pictures}")
+
+
+@pytest.fixture(name="smear")
+def _smear() -> Callable[..., bytes]:
+    return smear
+
+
+@pytest.fixture(name="send")
+def _send() -> Callable[..., str]:
+    return send
+
+
+@pytest.fixture(name="wait")
+def _wait() -> Callable[..., list[dict[str, Any]]]:
+    return wait
+
+
+@pytest.fixture
+def picture(client: Any) -> dict[str, Any]:
+    """A picture of two sperm, analysed."""
+    id = send(client)
+    wait(client)
+    answer: dict[str, Any] = client.get(f"/api/pictures/{id}").json()
+    return answer

@@ -15,6 +15,7 @@ from spermseg import DISCLAIMER, __version__
 from spermseg.errors import SpermsegError, UsageError
 from spermseg.report.colours import PART_COLOURS
 from spermseg.structures import Part
+from spermseg.web.answers import compact
 from spermseg.web.bodies import EditBody, ScaleBody, VersionBody
 from spermseg.web.downloads import available_formats, pieces
 from spermseg.web.events import event_stream
@@ -52,11 +53,11 @@ async def index() -> FileResponse:
 
 
 @api.get("/workspace")
-def workspace(here: Here) -> dict[str, Any]:
+def workspace(here: Here) -> Response:
     """Give what the server is, and all its pictures."""
     schema = here.workspace.card.schema
     settings = here.settings
-    return {
+    told = {
         "version": __version__,
         "disclaimer": DISCLAIMER,
         "model": {
@@ -78,6 +79,8 @@ def workspace(here: Here) -> dict[str, Any]:
         "revision": here.workspace.changes.revision,
         "pictures": [record.summary() for record in here.workspace.pictures()],
     }
+    # Written here: of a thousand pictures FastAPI's own way takes ten times as long.
+    return Response(compact(told), media_type="application/json")
 
 
 @api.post("/pictures", status_code=201)
@@ -111,7 +114,7 @@ def set_scale(
     request: Request,
     here: Here,
     every: Annotated[bool, Query(alias="all")] = False,
-) -> Any:
+) -> Response:
     """Set the scale of a picture, or of all of them."""
     if not every:
         _set_scale(picture.id, body, here)
