@@ -94,6 +94,21 @@ class ResultFolder:
         """
         return map(self._read, self._rows)
 
+    def picture(self, id: str) -> ResultPicture:
+        """Read one picture.
+
+        Raises
+        ------
+        UsageError
+            When the analysis has none of that id, or could not read it.
+        DataError
+            As in reading all.
+        """
+        for row in self._rows:
+            if row["id"] == id:
+                return self._read(row)
+        raise UsageError(f"no picture {id!r} in this result", where=self.folder)
+
     def _read(self, row: Mapping[str, Any]) -> ResultPicture:
         path = sperm_path(self.folder, row["id"])
         size = (row["height"], row["width"])
