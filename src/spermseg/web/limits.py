@@ -32,6 +32,8 @@ class Limits:
     ----------
     workspace_bytes : int
         Of all files of the workspace.
+    head_bytes : int
+        Of a request's address and headers.
     body_bytes, body_depth : int
         Of the JSON of a request; how deep it may be nested.
     requests, uploads, events : int
@@ -41,6 +43,7 @@ class Limits:
     """
 
     workspace_bytes: int = 2**37
+    head_bytes: int = 2**14
     body_bytes: int = 2**20
     body_depth: int = 32
     requests: int = 128
@@ -152,6 +155,7 @@ class RequestLimits:
         events = scope["path"] == EVENTS
         slots = self._uploads if upload else self._events if events else self._requests
         try:
+            _check_head(scope, self.limits.head_bytes)
             with slots.one():
                 if not upload:
                     receive = _replayed(await self._body(scope, receive), receive)
@@ -223,6 +227,13 @@ def is_deeper(text: bytes | bytearray, most: int) -> bool:
         if depth > most:
             return True
     return False
+
+
+def _check_head(scope: Scope, most: int) -> None:
+    # The protocol's own bound holds for what comes in several parts only.
+    headers = sum(len(name) + len(value) for name, value in scope["headers"])
+    if headers + len(scope["path"]) + len(scope["query_string"]) > most:
+        raise RefusedError(f"address and headers of more than {most} bytes", status=431)
 
 
 def _busy(line: str, *, retry_after: int) -> RefusedError:

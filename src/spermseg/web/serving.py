@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import os
+import re
 import secrets
 import socket
 import threading
 import webbrowser
 from collections.abc import Callable, Iterable
-from urllib.parse import urlsplit
 
 import h11
 import uvicorn
@@ -25,6 +25,7 @@ DEFAULT_HOST = "127.0.0.1"
 DEFAULT_PORT = 8642
 
 _HTTP_PORT = 80
+_ORIGIN = re.compile(r"https?://([a-z0-9._-]+|\[[0-9a-f:.]+\])(:[1-9][0-9]{0,4})?")
 _MAX_HEADER_BYTES = 2**14
 _HEADER_SECONDS = 20.0
 _SHUTDOWN_SECONDS = 2
@@ -161,13 +162,11 @@ def _origin(host: str, port: int) -> str:
 
 
 def _checked(origin: str) -> str:
-    found = urlsplit(origin)
-    if found.scheme not in ("http", "https") or f"{found.scheme}://{found.netloc}" != origin:
+    if not _ORIGIN.fullmatch(origin):
         raise UsageError(
-            f"expected an address like http://localhost:9000, got {origin!r}", where="--origin"
+            f"expected an address like http://localhost:9000, in lower case, got {origin!r}",
+            where="--origin",
         )
-    if not found.hostname or "@" in origin or origin != origin.lower():
-        raise UsageError(f"expected a plain host in lower case, got {origin!r}", where="--origin")
     return origin
 
 
