@@ -54,7 +54,8 @@ def _invalid(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)
     first = error.errors()[0]
     place = ".".join(str(step) for step in first["loc"][1:])
-    return answer(422, f"{place}: {first['msg']}" if place else str(first["msg"]))
+    what = str(first["msg"]).removeprefix("Value error, ")
+    return answer(422, f"{place}: {what}" if place else what)
 
 
 def _of_http(request: Request, error: Exception) -> JSONResponse:
