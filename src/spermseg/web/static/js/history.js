@@ -85,7 +85,7 @@ export function initHistory({ store, api, editor }) {
   function row(version, label, time, corrected, inLine) {
     const isCurrent = version === current();
     const facts = [time && timeText(new Date(time)),
-      corrected !== null && t("history.corrected", { count: corrected })].filter(Boolean);
+      corrected > 0 && t("history.corrected", { count: corrected })].filter(Boolean);
     return el("li", { class: inLine ? "" : "undone" },
       el("button", { type: "button", "aria-current": isCurrent ? "true" : null,
         onclick: told(() => go(version)) },

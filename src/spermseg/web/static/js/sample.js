@@ -74,9 +74,10 @@ export function initSample({ store, api, openPicture }) {
     }
     const { defects, failures, hero, indices, leftOut, skipped, warnings } = sections;
     const measured = quantityTable(summary.morphometry);
-    const corrected = summary.corrected ?? answer.corrected;
+    const { corrected } = answer;
+    const changed = store.get().workspace.pictures.filter(({ version }) => version > 0).length;
     return [
-      tabs(), hero(summary, corrected), warnings(summary),
+      tabs(), hero(summary, { corrected, changed }), warnings(summary),
       el("div", { class: "pair" }, defects(summary), indices(summary)),
       el("div", { class: "pair" }, failures(summary), leftOut(summary)),
       plots(summary),

@@ -27,7 +27,7 @@ export function initScale({ store, api, tools }) {
 
   function onToggle(open) {
     if (!open && store.get().tool === TOOL) tools.choose(null);
-    if (open) state.typed = "";
+    Object.assign(state, { way: "typed", typed: "", line: 0 });
   }
 
   const scale = () => store.get().picture?.scale ?? {};
@@ -70,7 +70,8 @@ export function initScale({ store, api, tools }) {
   }
 
   function now() {
-    const { source = "unknown", um_per_px: size, head_length_px: head } = scale();
+    const { um_per_px: size, head_length_px: head } = scale();
+    const source = scale().source ?? "unknown";
     const value = size
       ? t("scale.value", { um: number(size, 5), px: number(1 / size, 2) })
       : head ? t("scale.head_value", { px: number(head, 1) }) : t("scale.none");

@@ -45,7 +45,7 @@ export function pictureTable(pictures, order, { changed, open }) {
       el("button", { type: "button", class: "link", onclick: () => open(one.id) }, one.name)),
     [...NUMBERS].map((name) => cell(one, name)),
     el("td", {}, scaleText(one), el("span", { class: "interval" },
-      one.scale ? t(`scale.source.${one.scale.source.replaceAll(" ", "_")}.short`) : "")),
+      one.scale?.source ? t(`scale.source.${one.scale.source.replaceAll(" ", "_")}.short`) : "")),
     el("td", {}, one.status === "done" ? (one.warnings ?? []).map((text) => el("span", { class: "warned" }, text))
       : el("span", { class: "warned" }, one.reason || t(`picture.${one.status}`))));
   return el("div", { class: "scroll" }, el("table", {},

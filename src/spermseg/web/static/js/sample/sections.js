@@ -16,7 +16,8 @@ const table = (headings, rows) =>
   el("table", {}, el("thead", {}, el("tr", {}, headings)), el("tbody", {}, rows));
 
 /** The answer of the sample: normal forms, and what they rest on. */
-export function hero({ counted, assessable, normal, more_needed: more }, corrected) {
+export function hero(summary, { corrected, changed }) {
+  const { counted, assessable, normal, more_needed: more } = summary;
   const share = normal?.percent == null ? { percent: null } : normal;
   const axis = Math.min(100, Math.max(20, 10 * Math.ceil((share.high ?? 100) / 10)));
   const tile = (value, key, extra) => el("div", { class: "tile" },
@@ -36,7 +37,7 @@ export function hero({ counted, assessable, normal, more_needed: more }, correct
     tile(number(assessable), "sample.assessable",
       more > 0 && t("sample.more_needed", { count: more })),
     tile(number(assessable - (normal?.count ?? 0)), "sample.abnormal"),
-    tile(number(corrected), "sample.corrected", t("sample.corrected_hint")));
+    tile(number(corrected), "sample.corrected", t("sample.corrected_hint", { count: changed })));
 }
 
 export function warnings(summary) {

@@ -23,9 +23,9 @@ export function makePopover({ name, icon: iconName, content, stays = false, onTo
     if (open === !panel.hidden) return;
     panel.hidden = !open;
     button.setAttribute("aria-expanded", String(open));
+    onToggle?.(open);
     if (open) refresh();
     if (focus) (open ? body.querySelector("input, button, a") ?? close : button).focus();
-    onToggle?.(open);
   }
 
   function refresh() {
