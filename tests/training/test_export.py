@@ -16,6 +16,7 @@ from spermseg.inference.backends import OnnxBackend
 from spermseg.inference.card import ModelCard, file_sha256, read_card, write_card
 from spermseg.structures import SCHEMAS
 from spermseg.training import parity
+from spermseg.training.average import AverageOfViews
 from spermseg.training.checkpoint import load_network, load_predictor, write_weights
 from spermseg.training.export import export_run, write_onnx
 from spermseg.training.models import ARCHITECTURES, Architecture, create_model
@@ -210,3 +211,30 @@ def test_an_exported_model_is_no_training(make_run, tmp_path, small_smear):
     for read in (load_predictor, load_network):
         with pytest.raises(CheckpointError, match=r"model\.onnx.*folder of a training"):
             read(tmp_path / "out")
+
+
+def test_several_trainings_and_views_are_one_model(make_run, tmp_path, small_smear):
+    runs = []
+    for name in ("first", "second"):
+        runs.append(tmp_path / name)
+        make_run("unet_mobilenetv4_small").rename(runs[-1])
+    card = export_run(runs[0], tmp_path / "out", others=[runs[1]], views=2, id="both")
+    assert card.recipe["views"] == 2
+    assert card.recipe["others"][0]["torch_weights_sha256"] == (
+        read_card(runs[1] / "card.json").weights_sha256
+    )
+    networks = [load_network(run)[0].eval() for run in runs]
+    images = torch.randn(1, 3, 40, 70)
+    with torch.inference_mode():
+        expected = AverageOfViews(networks, 2)(images)["out"]
+    found = OnnxBackend(tmp_path / "out" / "model.onnx")(images.numpy())
+    np.testing.assert_allclose(found, expected.numpy(), atol=1e-3)
+
+
+def test_trainings_of_other_scales_do_not_go_together(make_run, tmp_path):
+    one, other = tmp_path / "one", tmp_path / "other"
+    make_run(head_length_px=45.0).rename(one)
+    make_run(head_length_px=60.0).rename(other)
+    with pytest.raises(UsageError, match="other parts or preprocessing than quick"):
+        export_run(one, tmp_path / "out", others=[other])
+    assert not (tmp_path / "out").exists()

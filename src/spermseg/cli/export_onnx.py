@@ -12,6 +12,13 @@ from spermseg.errors import UsageError
 
 def command(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a finished training.")],
+    others: Annotated[
+        list[Path] | None,
+        typer.Argument(
+            metavar="OTHERS", help="Of more trainings: the model gives the mean of their scores."
+        ),
+    ] = None,
+    *,
     out: Annotated[Path, typer.Option("-o", "--out", help="Folder to make.")],
     id: Annotated[str | None, typer.Option(help="Name of the model; else the training's.")] = None,
     evaluation: Annotated[
@@ -37,6 +44,13 @@ def command(
             "it on validation pictures. Repeatable.",
         ),
     ] = None,
+    views: Annotated[
+        int,
+        typer.Option(
+            help="From how many sides, 1, 2, 4 or 8, each network looks at a picture; the model "
+            "gives the mean, at as many times the cost."
+        ),
+    ] = 1,
 ) -> None:
     """Make of a training a model that needs no torch: model.onnx, card.json and README.md.
 
@@ -52,7 +66,9 @@ def command(
 
     offsets = dict(_offset(text) for text in logit_offset or ())
     with new_folder(out) as folder:
-        card = export_run(run, folder, id=id, logit_offsets=offsets)
+        card = export_run(
+            run, folder, id=id, logit_offsets=offsets, others=others or (), views=views
+        )
         for path in evaluation or ():
             card = quote_evaluation(card, path)
         if robustness is not None:

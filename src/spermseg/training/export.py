@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from spermseg.errors import ModelError, UsageError
 from spermseg.files import new_folder
 from spermseg.inference.card import ModelCard, file_sha256, write_card
 from spermseg.structures import LabelSchema
+from spermseg.training.average import AverageOfViews
 from spermseg.training.checkpoint import load_network
 from spermseg.training.merged import merge
 from spermseg.training.models import ARCHITECTURES, MERGED
@@ -33,10 +34,13 @@ def export_run(
     id: str | None = None,
     opset: int = OPSET,
     logit_offsets: Mapping[str, float] | None = None,
+    others: Sequence[Path] = (),
+    views: int = 1,
 ) -> ModelCard:
     """Write a training's network as ``model.onnx``, with its ``card.json``.
 
-    The same training gives the same bytes with the same torch.
+    The same training gives the same bytes with the same torch. Of several trainings or views the
+    file gives the mean, see `AverageOfViews`: it costs as many times as much.
 
     Parameters
     ----------
@@ -51,12 +55,17 @@ def export_run(
     logit_offsets : mapping of str to float, optional
         Added to the logits of these parts inside the model, to move its operating point, for
         example to a higher recall of tails. Choose them on validation pictures.
+    others : sequence of Path
+        Folders of further trainings, of the same parts and preprocessing.
+    views : int
+        From how many sides every network looks: one of `VIEWS`.
 
     Returns
     -------
     ModelCard
-        The training's, of the new weights; ``metrics`` has ``parity``, see `check_parity`, and
-        ``recipe`` has ``logit_offsets`` where there are any.
+        The training's, of the new weights; ``metrics`` has ``parity``, see `check_parity`;
+        ``recipe`` has ``logit_offsets``, ``views`` and the ``others``' settings where there are
+        any.
 
     Raises
     ------
@@ -64,10 +73,17 @@ def export_run(
         When the network cannot be exported, or does not score as it did in torch: nothing is left
         in `out` then.
     UsageError
-        When there is something at `out`, or an offset is of no part of the model.
+        When there is something at `out`, an offset is of no part of the model, or the trainings
+        do not go together.
     """
     network, card = load_network(run)
     offsets = _by_channel(logit_offsets or {}, card.schema)
+    lean = _lean(network, card)
+    if others or views != 1:
+        members = [_fitting(load_network(other), card, other) for other in others]
+        lean = AverageOfViews([lean, *(_lean(*member) for member in members)], views)
+        network = AverageOfViews([network, *(member for member, _ in members)], views)
+        card = _averaged(card, [other for _, other in members], views)
     network.eval()
 
     def reference(images: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -76,7 +92,6 @@ def export_run(
 
     with new_folder(out) as folder:
         path = folder / "model.onnx"
-        lean = merge(network) if card.architecture + MERGED in ARCHITECTURES else network
         write_onnx(path, _WithOffsets(lean, offsets), card.schema.n_classes, opset=opset)
         parity = check_parity(path, reference, card)
         exported = replace(
@@ -92,6 +107,35 @@ def export_run(
             exported = replace(exported, recipe=recipe)
         write_card(folder / "card.json", exported)
     return exported
+
+
+def _lean(network: nn.Module, card: ModelCard) -> nn.Module:
+    return merge(network) if card.architecture + MERGED in ARCHITECTURES else network
+
+
+def _fitting(
+    member: tuple[nn.Module, ModelCard], card: ModelCard, run: Path
+) -> tuple[nn.Module, ModelCard]:
+    if (member[1].schema, member[1].preprocessing) != (card.schema, card.preprocessing):
+        raise UsageError(f"other parts or preprocessing than {card.id}", where=run)
+    return member
+
+
+def _averaged(card: ModelCard, others: Sequence[ModelCard], views: int) -> ModelCard:
+    members = [
+        {
+            "id": one.id,
+            "architecture": one.architecture,
+            "torch_weights_sha256": one.weights_sha256,
+            "recipe": one.recipe,
+        }
+        for one in others
+    ]
+    return replace(
+        card,
+        architecture=" + ".join(one.architecture for one in (card, *others)),
+        recipe=card.recipe | {"views": views, "others": members},
+    )
 
 
 def write_onnx(path: Path, network: nn.Module, n_classes: int, *, opset: int = OPSET) -> None:
@@ -116,6 +160,7 @@ def write_onnx(path: Path, network: nn.Module, n_classes: int, *, opset: int = O
         When an operation of the network has no equivalent.
     """
     sizes = {0: "batch", 2: "height", 3: "width"}
+    normalised = any(isinstance(module, nn.BatchNorm2d) for module in network.modules())
     # Not a multiple of the networks' strides, so that what they do about it is part of the trace.
     example = torch.zeros(1, 3, 70, 90)
     with warnings.catch_warnings():
@@ -131,7 +176,7 @@ def write_onnx(path: Path, network: nn.Module, n_classes: int, *, opset: int = O
                 input_names=[INPUT],
                 output_names=[OUTPUT],
                 opset_version=opset,
-                do_constant_folding=False,
+                do_constant_folding=normalised,
                 dynamo=False,
                 dynamic_axes={INPUT: sizes, OUTPUT: sizes},
             )
