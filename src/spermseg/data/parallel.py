@@ -130,7 +130,7 @@ class Worker(Generic[Item, Result]):
         try:
             results, error = self.connection.recv()
         except (EOFError, OSError):
-            raise WorkerDiedError from None
+            raise WorkerDiedError("a worker process ended early") from None
         if error is not None:
             raise error
         answer: list[Result] = results
