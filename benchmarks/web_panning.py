@@ -26,7 +26,7 @@ from typing import Any
 
 import numpy as np
 import tifffile
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import CDPSession, Page, sync_playwright
 
 from spermseg.benchmark.machine import describe_machine, describe_versions
 from spermseg.data.synthetic import PRESETS, synthesize_sample
@@ -86,19 +86,31 @@ def panned(page: Page, seconds: float) -> dict[str, float]:
     x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
     page.mouse.move(x, y)
     page.mouse.down()
+    devtools = page.context.new_cdp_session(page)
+    devtools.send("Performance.enable", {"timeDomain": "threadTicks"})
+    worked = _worked(devtools)
     page.evaluate(START_COUNTING)
     start = time.perf_counter()
     while (passed := time.perf_counter() - start) < seconds:
         angle = 2 * math.pi * passed / 1.5
         page.mouse.move(x + 220 * math.sin(angle), y + 220 * (1 - math.cos(angle)))
-    page.mouse.up()
     times = np.array(page.evaluate(STOP_COUNTING))
+    worked = _worked(devtools) - worked
+    page.mouse.up()
+    devtools.detach()
     gaps = np.diff(times)
     return {
         "frames_per_second": round(1000 / float(gaps.mean()), 1),
         "median_ms": round(float(np.median(gaps)), 1),
         "p95_ms": round(float(np.percentile(gaps, 95)), 1),
+        "page_cpu_ms_a_frame": round(1000 * worked / len(gaps), 1),
     }
+
+
+def _worked(devtools: CDPSession) -> float:
+    """Give the processor seconds that the page's main thread has used, which others do not slow."""
+    metrics = devtools.send("Performance.getMetrics")["metrics"]
+    return float(next(one["value"] for one in metrics if one["name"] == "TaskDuration"))
 
 
 def zoom_to(page: Page, zoom: float | None) -> None:
@@ -129,7 +141,7 @@ def measure(address: str, picture: Path | None) -> dict[str, Any]:
         page.locator("#picture-list .tally").first.wait_for(
             timeout=1000 * ANALYSIS_LIMIT_S, state="attached"
         )
-        page.locator("#table-panel tbody tr").first.wait_for()
+        page.locator("#table-panel tbody tr").first.wait_for(timeout=1000 * ANALYSIS_LIMIT_S)
         result: dict[str, Any] = {"sperm_drawn": page.locator("#table-panel tbody tr").count()}
         box = page.locator("#viewer").bounding_box()
         assert box is not None

@@ -58,9 +58,11 @@ function why({ verdict, failed, reason }) {
   return verdict === "normal" ? [el("p", { class: "reason" }, t("details.normal"))] : [];
 }
 
-function flags({ flags }) {
-  if (!flags.length) return [];
-  return [el("h3", {}, t("details.flags")), el("ul", { class: "flags" }, flags.map((flag) => el("li", {}, flagText(flag))))];
+function flags(sperm) {
+  // That it was corrected, the heading says.
+  const told = sperm.flags.filter((flag) => flag !== "corrected");
+  if (!told.length) return [];
+  return [el("h3", {}, t("details.flags")), el("ul", { class: "flags" }, told.map((flag) => el("li", {}, flagText(flag))))];
 }
 
 function measurements({ measurements: values }) {

@@ -13,7 +13,7 @@ const COUNT_OF = { "not assessable": "not_assessable", "not counted": "not_count
 /** @param actions open(id), remove(id), forgetUpload(key) */
 export function initPictures({ store, api, actions }) {
   const list = byId("picture-list");
-  const rows = new Map(); // key: {element, summary}: rows stay, so that focus does
+  const rows = new Map(); // key: {element, look}: rows stay, so that focus does
 
   function update() {
     const { workspace, uploads, picture, opening, language } = store.get();
@@ -30,11 +30,13 @@ export function initPictures({ store, api, actions }) {
     }
     entries.forEach(({ key, one, isUpload }, index) => {
       let row = rows.get(key);
-      if (!row || row.one !== one || row.language !== language) {
+      // Every answer of the server is a new object; only what differs is built again.
+      const look = `${language} ${JSON.stringify(one)}`;
+      if (row?.look !== look) {
         const element = isUpload ? uploadRow(one, actions) : pictureRow(one, api, actions);
         const hadFocus = row?.element.contains(document.activeElement);
         row?.element.replaceWith(element);
-        row = { element, one, language };
+        row = { element, look };
         rows.set(key, row);
         if (hadFocus) element.querySelector("button").focus();
       }

@@ -31,8 +31,14 @@ export const criterionName = (criterion) =>
 export function reasonText(reason) {
   const [, limit] = /^less than ([\d.]+) head lengths of tail in view$/.exec(reason) ?? [];
   if (limit !== undefined) return capital(t("reason.tail_view", { limit: Number(limit) }));
+  const [, what] = /^(.*) not measured$/.exec(reason) ?? [];
+  if (what !== undefined) return capital(t("reason.not_measured", { what: quantitiesText(what) }));
   return capital(textOr(`reason.${keyOf(reason)}`, reason));
 }
+
+/** "tail length" or "midpiece length / head length", as the server writes them. */
+const quantitiesText = (names) =>
+  names.split(" / ").map((name) => textOr(`measure.${keyOf(name)}`, name)).join(" / ");
 
 /** The same in the few words a table has room for. */
 export function reasonInShort(reason) {

@@ -5,12 +5,12 @@ import { byId } from "./dom.js";
 import { t } from "./i18n.js";
 import { notify } from "./notify.js";
 
-const LOST_AFTER_MS = 2500;
 const REFRESH_EVERY_MS = 300;
 
 export function createSync({ store, api }) {
   let refreshing = null;
   let again = false;
+  let opened = Promise.resolve();
 
   /** Fetch the workspace, and the current picture where it has changed. */
   function refresh() {
@@ -37,8 +37,8 @@ export function createSync({ store, api }) {
   }
 
   async function refreshPicture({ pictures }) {
-    const { picture, opening } = store.get();
-    if (opening) return;
+    await opened;
+    const { picture } = store.get();
     const summary = pictures.find(({ id }) => id === picture?.id);
     if (!summary) {
       const first = pictures.find(({ status }) => status === "done") ?? pictures[0];
@@ -50,7 +50,12 @@ export function createSync({ store, api }) {
   }
 
   /** Show a picture; of several asked for, the last one. */
-  async function open(id) {
+  function open(id) {
+    opened = load(id);
+    return opened;
+  }
+
+  async function load(id) {
     store.set({ opening: id });
     try {
       const picture = await api.picture(id);
@@ -74,10 +79,7 @@ export function createSync({ store, api }) {
     store.set({ workspace: { ...workspace, pictures } });
   }
 
-  let lost = null;
   function connection(message) {
-    clearTimeout(lost);
-    lost = null;
     const banner = byId("connection");
     banner.hidden = message === null;
     banner.textContent = message ?? "";
@@ -92,16 +94,13 @@ export function createSync({ store, api }) {
 
   function listen() {
     api.events({
-      open: () => refresh(),
+      open: refresh,
       workspace: ({ revision }) => {
         if (revision !== store.get().workspace?.revision) refresh();
       },
       progress: merge,
-      lost: () => {
-        lost ??= setTimeout(() => connection(t("connection.lost")), LOST_AFTER_MS);
-        // A server that refuses does not say why over this channel.
-        refresh();
-      },
+      // Why, this channel does not say: an ordinary request does.
+      lost: refresh,
     });
   }
 

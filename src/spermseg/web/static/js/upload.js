@@ -3,7 +3,7 @@
 
 import { ApiError } from "./api.js";
 import { byId, el } from "./dom.js";
-import { t } from "./i18n.js";
+import { hasText, t } from "./i18n.js";
 import { icon } from "./icons.js";
 import { notify } from "./notify.js";
 
@@ -62,7 +62,7 @@ export function initUpload({ store, api, onUploaded }) {
       } catch (error) {
         const isBusy = error instanceof ApiError && (error.status === 429 || error.status === 0);
         if (!isBusy) {
-          change(key, { status: "refused", reason: error.message });
+          change(key, { status: "refused", reason: refusal(error) });
           return;
         }
         change(key, { status: "waiting", reason: t(error.status ? "upload.queue_full" : "upload.no_server") });
@@ -76,6 +76,9 @@ export function initUpload({ store, api, onUploaded }) {
   store.subscribe(() => buildDropZone(add), "language");
   return { add, forget };
 }
+
+const refusal = ({ status, message }) =>
+  hasText(`upload.error.${status}`) ? t(`upload.error.${status}`, { reason: message }) : message;
 
 const sleep = (seconds) => new Promise((resolve) => setTimeout(resolve, 1000 * seconds));
 

@@ -2,6 +2,7 @@
 
 const LARGEST_ZOOM = 32;
 const FIT_MARGIN = 12;
+const EDGE = 8; // CSS pixels around the picture into which outlines may reach.
 
 export class Camera {
   constructor() {
@@ -21,6 +22,31 @@ export class Camera {
 
   get isFit() {
     return Math.abs(this.zoom / this.fitZoom - 1) < 1e-6;
+  }
+
+  /** A camera that sees `margin` CSS pixels more on each side; of a picture that then has room
+   * enough, all of it. */
+  wider(margin) {
+    const wider = Object.assign(new Camera(), this);
+    wider.view = { width: this.view.width + 2 * margin, height: this.view.height + 2 * margin };
+    const start = (origin, length, seen) =>
+      length + (2 * EDGE) / this.zoom <= seen ? (length - seen) / 2 : origin - margin / this.zoom;
+    wider.left = start(this.left, this.picture.width, wider.view.width / this.zoom);
+    wider.top = start(this.top, this.picture.height, wider.view.height / this.zoom);
+    return wider;
+  }
+
+  /** Whether all of the picture that another camera sees, and its edge, is seen by this one too. */
+  covers(other) {
+    const [own, seen] = [this.box, other.box];
+    const edge = EDGE / this.zoom;
+    const low = [-edge, -edge];
+    const high = [this.picture.height + edge, this.picture.width + edge];
+    return [0, 1].every(
+      (axis) =>
+        own[axis] <= Math.max(seen[axis], low[axis]) + 1e-6 &&
+        own[axis + 2] >= Math.min(seen[axis + 2], high[axis]) - 1e-6,
+    );
   }
 
   /** The picture's whole, in the middle. */

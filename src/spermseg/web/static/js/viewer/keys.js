@@ -48,6 +48,6 @@ export function step(viewer, store, by) {
   const at = ids.indexOf(store.get().selected);
   const next = at < 0 ? (by > 0 ? 0 : ids.length - 1) : (at + by + ids.length) % ids.length;
   store.set({ selected: ids[next] });
-  viewer.reveal(ids[next]);
+  viewer.reveal(ids[next], store.get().show.only === "hide");
   announce(describe(viewer.scene.byId.get(ids[next]).sperm));
 }

@@ -14,11 +14,14 @@ export class Labels {
   /** Draw the numbers of shapes, in CSS pixels; where two would collide the first one stays. */
   draw(context, camera, ratio, shapes, marked = false) {
     const taken = new Set();
+    // Numbers stay over the picture, whose border is often that of the view.
+    const origin = camera.toScreen(0, 0);
+    const corner = camera.toScreen(camera.picture.width, camera.picture.height);
     for (const { sperm, anchor } of shapes) {
       const place = camera.toScreen(anchor.x, anchor.y);
       const sprite = this.sprite(sperm, ratio, marked);
-      const x = kept(place.x + 2, sprite.width / ratio, camera.view.width);
-      const y = kept(place.y - HEIGHT + 2, HEIGHT, camera.view.height);
+      const x = Math.round(Math.min(place.x + 2, corner.x - sprite.width / ratio));
+      const y = Math.round(Math.max(place.y - HEIGHT + 2, origin.y));
       const cells = cellsOf(x, y, sprite.width / ratio);
       if (!marked && cells.some((cell) => taken.has(cell))) continue;
       for (const cell of cells) taken.add(cell);
@@ -31,12 +34,6 @@ export class Labels {
     if (!this.sprites.has(key)) this.sprites.set(key, drawn(sperm, ratio, marked));
     return this.sprites.get(key);
   }
-}
-
-/** A number that the view's border would cut moves inwards; one that is further out stays there. */
-function kept(start, length, room) {
-  const isNear = start > -length && start < room;
-  return Math.round(isNear ? Math.min(Math.max(start, 1), room - length - 1) : start);
 }
 
 function* rowsAndColumns(x, y, width) {

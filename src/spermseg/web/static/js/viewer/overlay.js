@@ -1,6 +1,7 @@
 /** The outlines of parts over the picture. */
 
-const LINE = 1.4; // CSS pixels; thin, so that the cell's own edge stays visible.
+const LINES = [0.5, 1.4]; // CSS pixels; thin, so that the cell's own edge stays visible.
+const HEAD_BY_LINE = 25; // A head is at least so many times as long as a line is wide.
 const MARKED_LINE = 2;
 const CASING = 4;
 const DIMMED = 0.22;
@@ -14,15 +15,17 @@ export const strength = (opacity) => ({
 
 /** Draw shapes in picture pixels: `context` is transformed accordingly.
  *
- * @param options colours: {part: "#rrggbb"}, hiddenParts, opacity, dimmed(id): whether it is paler
+ * @param options colours: {part: "#rrggbb"}, hiddenParts, opacity, dimmed(id): whether it is paler,
+ * headLength: of the picture, in its pixels
  */
-export function drawShapes(context, zoom, shapes, { colours, hiddenParts, opacity, dimmed }) {
+export function drawShapes(context, zoom, shapes, { colours, hiddenParts, opacity, dimmed, headLength }) {
   const { line, fill } = strength(opacity);
-  context.lineWidth = LINE / zoom;
+  const width = Math.min(Math.max((headLength * zoom) / HEAD_BY_LINE, LINES[0]), LINES[1]);
+  context.lineWidth = width / zoom;
   context.lineJoin = "round";
   for (const shape of shapes) {
     const pale = dimmed(shape.id);
-    for (const { part, path } of shape.parts) {
+    for (const { part, path } of shape.parts(zoom)) {
       if (hiddenParts[part]) continue;
       context.fillStyle = context.strokeStyle = colours[part] ?? FALLBACK_COLOUR;
       if (!pale && fill > 0) {
@@ -38,7 +41,7 @@ export function drawShapes(context, zoom, shapes, { colours, hiddenParts, opacit
 
 /** Draw one shape so that it stands out: a light casing beside its lines. */
 export function drawMarked(context, zoom, shape, { colours, hiddenParts }) {
-  const parts = shape.parts.filter(({ part }) => !hiddenParts[part]);
+  const parts = shape.parts(zoom).filter(({ part }) => !hiddenParts[part]);
   context.lineJoin = "round";
   context.lineWidth = CASING / zoom;
   context.strokeStyle = "rgba(255, 255, 255, 0.85)";

@@ -3,6 +3,7 @@
 /** Parts from the largest to those that lie within others. */
 const DRAWING_ORDER = [3, 2, 1, 5, 4, 6];
 const HEAD_PARTS = ["1", "4", "5", "6"];
+const FINEST = 0.8; // CSS pixels: corners nearer to each other than about this are left out.
 const CELL = 256; // Picture pixels of the grid by which sperm are found.
 
 /** One sperm; its paths are made when it first comes into view. */
@@ -13,16 +14,21 @@ class Shape {
     this.box = outlineBox(sperm) ?? sperm.bbox;
     this.area = (this.box[2] - this.box[0]) * (this.box[3] - this.box[1]);
     this.anchor = labelPoint(sperm, this.box);
-    this.paths = null;
+    this.paths = new Map();
   }
 
-  /** [{part, path}] in drawing order. */
-  get parts() {
-    this.paths ??= DRAWING_ORDER.filter((part) => this.sperm.outlines[part]?.length).map((part) => ({
-      part: String(part),
-      path: pathOf(this.sperm.outlines[part]),
-    }));
-    return this.paths;
+  /** [{part, path}] in drawing order, as fine as a zoom shows. */
+  parts(zoom = 1) {
+    const level = Math.max(0, Math.floor(Math.log2(FINEST / zoom)));
+    if (!this.paths.has(level)) {
+      const parts = DRAWING_ORDER.filter((part) => this.sperm.outlines[part]?.length);
+      const paths = parts.map((part) => ({
+        part: String(part),
+        path: pathOf(this.sperm.outlines[part], level ? 2 ** level : 0),
+      }));
+      this.paths.set(level, paths);
+    }
+    return this.paths.get(level);
   }
 }
 
@@ -51,20 +57,27 @@ export class Scene {
     const cells = [...cellsOf(around)].flatMap((cell) => this.grid.get(cell) ?? []);
     const near = [...new Set(cells)].filter(({ box, id }) => isShown(id) && meet(box, around));
     context.lineWidth = 2 * reach;
-    const inside = near.filter(({ parts }) => parts.some(({ path }) => context.isPointInPath(path, x, y, "evenodd")));
+    const inside = near.filter((shape) => shape.parts().some(({ path }) => context.isPointInPath(path, x, y, "evenodd")));
     const found = inside.length
       ? inside
-      : near.filter(({ parts }) => parts.some(({ path }) => context.isPointInStroke(path, x, y)));
+      : near.filter((shape) => shape.parts().some(({ path }) => context.isPointInStroke(path, x, y)));
     return found.length ? found.reduce((a, b) => (b.area < a.area ? b : a)).id : null;
   }
 }
 
 const meet = (a, b) => a[0] < b[2] && a[2] > b[0] && a[1] < b[3] && a[3] > b[1];
 
-function pathOf(rings) {
+/** A path of rings, of corners at least `spacing` picture pixels apart. */
+function pathOf(rings, spacing) {
   const path = new Path2D();
   for (const ring of rings) {
-    ring.forEach(([x, y], index) => (index ? path.lineTo(x, y) : path.moveTo(x, y)));
+    let [lastX, lastY] = ring[0];
+    path.moveTo(lastX, lastY);
+    for (const [x, y] of ring) {
+      if (Math.abs(x - lastX) + Math.abs(y - lastY) < spacing) continue;
+      path.lineTo(x, y);
+      [lastX, lastY] = [x, y];
+    }
     path.closePath();
   }
   return path;

@@ -74,9 +74,13 @@ function partsGroup(store) {
 }
 
 function spermGroup(viewer, store) {
+  const choose = (value) => {
+    setShow({ only: value });
+    if (value !== "all" && store.get().selected === null) step(viewer, store, 1);
+  };
   const only = el(
     "select",
-    { "aria-label": t("viewer.others"), title: t("viewer.others"), "data-show": "only", onchange: (event) => setShow({ only: event.target.value }) },
+    { "aria-label": t("viewer.others"), title: t("viewer.others"), "data-show": "only", onchange: (event) => choose(event.target.value) },
     ["all", "dim", "hide"].map((value) => el("option", { value }, t(`viewer.others.${value}`))),
   );
   return el(
@@ -104,8 +108,8 @@ function display(store) {
   const panel = el("div", { class: "popover-panel", id: "display-panel", popover: "auto" }, sliders, reset);
   const open = iconButton("light", "viewer.display", "", () => {
     // Placed below its button, within the window.
-    const { right, bottom } = open.getBoundingClientRect();
-    panel.style.setProperty("right", `${Math.max(8, window.innerWidth - right)}px`);
+    const { left, bottom } = open.getBoundingClientRect();
+    panel.style.setProperty("left", `${left}px`);
     panel.style.setProperty("top", `${bottom + 6}px`);
   }, { popovertarget: "display-panel" });
   return [open, panel];

@@ -5,10 +5,13 @@ import { filteredSperm, spermById } from "../store.js";
 import { Camera } from "./camera.js";
 import { listen } from "./gestures.js";
 import { Labels } from "./labels.js";
+import { OutlineLayer } from "./outline_layer.js";
 import { drawMarked, drawShapes } from "./overlay.js";
 import { Scene } from "./scene.js";
 import { Tiles } from "./tiles.js";
 
+const USUAL_HEAD_PX = 60; // Where the picture's own is not known.
+const NUMBERED_FROM = 15; // CSS pixels: on shorter heads numbers would hide more than they tell.
 const REACH = 5; // CSS pixels beside a line that count as on it.
 
 /** A tool is `{cursor, down(point, event), move(point, event), up(point, event), cancel(),
@@ -31,6 +34,7 @@ export class Viewer {
       element.append(canvas);
       return canvas.getContext("2d");
     });
+    this.outlines = new OutlineLayer(this.layers[1], (context, camera) => this.drawOutlines(context, camera));
     this.dirty = [false, false, false];
     this.frame = null;
     this.tiles = new Tiles(api.tile, () => this.redrawLayers(0));
@@ -88,12 +92,17 @@ export class Viewer {
 
   redrawLayers(...layers) {
     for (const layer of layers) this.dirty[layer] = true;
+    if (layers.includes(1)) this.outlines.forget();
+    this.askForFrame();
+  }
+
+  askForFrame() {
     this.frame ??= requestAnimationFrame(() => this.draw());
   }
 
   /** To be called after the camera moved. */
   moved() {
-    this.redrawLayers(0, 1, 2);
+    this.redrawLayers(0, 2);
     for (const follow of this.followers) follow(this);
   }
 
@@ -126,35 +135,34 @@ export class Viewer {
 
   draw() {
     this.frame = null;
-    const [tiles, outlines, marks] = this.layers;
-    const draws = [() => this.drawTiles(tiles), () => this.drawOutlines(outlines), () => this.drawMarks(marks)];
-    this.dirty.forEach((dirty, layer) => {
-      if (!dirty) return;
-      this.dirty[layer] = false;
-      const context = this.layers[layer];
-      context.resetTransform();
-      context.clearRect(0, 0, context.canvas.width, context.canvas.height);
-      if (this.store.get().picture) draws[layer]();
-    });
+    const [tiles, , marks] = this.layers;
+    if (this.take(0)) this.tiles.draw(cleared(tiles), this.camera, this.ratio);
+    if (this.outlines.update(this.camera, this.ratio)) this.askForFrame();
+    if (this.take(2)) this.drawMarks(cleared(marks));
   }
 
-  drawTiles(context) {
-    this.tiles.draw(context, this.camera, this.ratio);
+  /** Whether a layer has to be drawn, which it then is. */
+  take(layer) {
+    const dirty = this.dirty[layer];
+    this.dirty[layer] = false;
+    return dirty;
   }
 
-  drawOutlines(context) {
-    const { show, selected } = this.store.get();
-    if (!show.overlay || show.opacity === 0) return;
-    const shapes = this.scene.inBox(this.camera.box).filter(({ id }) => this.isDrawn(id));
+  drawOutlines(context, camera) {
+    const { show, selected, picture } = this.store.get();
+    if (!picture || !show.overlay || show.opacity === 0) return;
+    const shapes = this.scene.inBox(camera.box).filter(({ id }) => this.isDrawn(id));
     const dimmed = (id) => show.only === "dim" && selected !== null && id !== selected;
-    this.inPicture(context);
-    drawShapes(context, this.zoom, shapes, { ...this.style, opacity: show.opacity, dimmed });
-    if (!show.numbers) return;
+    this.inPicture(context, camera);
+    const headLength = picture.scale?.head_length_px ?? USUAL_HEAD_PX;
+    drawShapes(context, camera.zoom, shapes, { ...this.style, opacity: show.opacity, dimmed, headLength });
+    if (!show.numbers || headLength * camera.zoom < NUMBERED_FROM) return;
     this.inScreen(context);
-    this.labels.draw(context, this.camera, this.ratio, shapes.filter(({ id }) => !dimmed(id)));
+    this.labels.draw(context, camera, this.ratio, shapes.filter(({ id }) => !dimmed(id)));
   }
 
   drawMarks(context) {
+    if (!this.store.get().picture) return;
     const { show, selected, hovered } = this.store.get();
     const marked = [...new Set([selected, hovered])].map((id) => this.scene.byId.get(id)).filter(Boolean);
     if (show.overlay) {
@@ -182,8 +190,7 @@ export class Viewer {
   }
 
   /** Let a context draw in picture pixels. */
-  inPicture(context) {
-    const { zoom, left, top } = this.camera;
+  inPicture(context, { zoom, left, top } = this.camera) {
     const scale = zoom * this.ratio;
     context.setTransform(scale, 0, 0, scale, -left * scale, -top * scale);
   }
@@ -196,6 +203,8 @@ export class Viewer {
   observe() {
     const { store, element } = this;
     new ResizeObserver(() => this.resize()).observe(element);
+    // A window that moves to a screen of other density keeps its size in CSS pixels.
+    window.addEventListener("resize", () => this.resize());
     store.subscribe((state, changed) => this.show(state, changed), "picture", "filter");
     store.subscribe(() => this.redrawLayers(1), "show", "workspace");
     store.subscribe(() => this.redrawLayers(2), "show", "hovered", "selected");
@@ -230,10 +239,11 @@ export class Viewer {
         this.camera.picture = { width: picture?.width ?? 1, height: picture?.height ?? 1 };
         this.camera.fit();
       }
-      if (!spermById(state, state.selected)) this.store.set({ selected: null });
+      if (isOther || !spermById(state, state.selected)) this.store.set({ selected: null });
       this.store.set({ hovered: null });
     }
     this.shown = new Set(filteredSperm(this.store.get()).map(({ id }) => id));
+    this.redrawLayers(1);
     this.moved();
   }
 
@@ -246,15 +256,22 @@ export class Viewer {
     const { camera, element, ratio } = this;
     const wasFit = camera.isFit;
     camera.view = { width: Math.max(element.clientWidth, 1), height: Math.max(element.clientHeight, 1) };
-    for (const { canvas } of this.layers) {
+    for (const { canvas } of [this.layers[0], this.layers[2]]) {
       canvas.width = Math.round(camera.view.width * ratio);
       canvas.height = Math.round(camera.view.height * ratio);
     }
     if (wasFit) camera.fit();
     else camera.keepInSight();
+    this.redrawLayers(1);
     this.moved();
     // Resizing has emptied the canvases: without drawing at once they would flash.
     cancelAnimationFrame(this.frame);
     this.draw();
   }
+}
+
+function cleared(context) {
+  context.resetTransform();
+  context.clearRect(0, 0, context.canvas.width, context.canvas.height);
+  return context;
 }
