@@ -56,6 +56,9 @@ export function initPictureHeader(store, add) {
     document.title = picture ? `${picture.name} – spermseg` : "spermseg";
     byId("about").textContent = workspace ? `spermseg ${workspace.version} · ${workspace.model.id}` : "";
   };
+  store.subscribe(({ opening }) => {
+    document.querySelector(".viewer-region").setAttribute("aria-busy", opening !== null);
+  }, "opening");
   store.subscribe(update, "picture", "language", "workspace");
   update(store.get());
 }
