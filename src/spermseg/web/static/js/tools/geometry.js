@@ -124,13 +124,15 @@ function between([p0, p1, p2, p3], share) {
   return mixed(mixed(a, b, 0, t2), mixed(b, c, t1, t3), t1, t2);
 }
 
-/** The fewest evenly spaced points whose smooth curve keeps within `tolerance` of a polyline. */
+/** The fewest evenly spaced points whose smooth curve keeps within `tolerance` of a polyline, but for
+ * a twentieth of it: a kink at one end should not fill the whole line with handles. */
 export function fewHandles(points, tolerance, most = 16) {
   let handles = points;
   for (let count = 4; count <= most; count++) {
     handles = evenlySpaced(points, count);
     const curve = smoothCurve(handles);
-    if (points.every((point) => nearestStretch(point, curve).distance <= tolerance)) break;
+    const missed = points.filter((point) => nearestStretch(point, curve).distance > tolerance);
+    if (missed.length <= points.length / 20) break;
   }
   return handles;
 }
