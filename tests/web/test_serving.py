@@ -393,6 +393,9 @@ def test_ctrl_c_ends_the_server_in_order(tmp_path, colour_model):
         listening.request("GET", "/api/events", headers={"X-Spermseg-Token": token})
         assert listening.getresponse().status == 200
         assert server.stdout.readline() == "Ctrl-C stops it.\n"
+        # Pressed twice, as people do.
+        server.send_signal(signal.SIGINT)
+        time.sleep(0.05)
         server.send_signal(signal.SIGINT)
         out, err = server.communicate(timeout=60)
     finally:

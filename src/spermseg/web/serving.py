@@ -11,6 +11,7 @@ import socket
 import threading
 import webbrowser
 from collections.abc import Callable, Iterable
+from types import FrameType
 
 import h11
 import uvicorn
@@ -114,13 +115,8 @@ def serve(
     """
     app = create_app(settings)
     server = Server(app, on_started, app.state.services.workspace.changes.close)
-    try:
+    with listener:
         server.run(sockets=[listener])
-    except KeyboardInterrupt:
-        # uvicorn has ended everything in order, and passes Ctrl-C on.
-        return
-    finally:
-        listener.close()
 
 
 def open_browser(address: str) -> None:
@@ -235,3 +231,10 @@ class Server(uvicorn.Server):
         """End the answers that have no end of their own, then all."""
         self._on_stopping()
         await super().shutdown(sockets)
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """End in order, however often Ctrl-C is pressed; forced, it leaves the analysis behind.
+
+        Neither is the signal raised again afterwards, as uvicorn does for those that started it.
+        """
+        self.should_exit = True
