@@ -95,7 +95,7 @@ function uploadRow(one, actions) {
       el("span", { class: "no-thumbnail" }, icon("picture")),
       el("span", { class: "picture-text" },
         el("span", { class: "picture-name", title: one.name }, one.name),
-        el("span", { class: `picture-state ${one.status === "refused" ? "problem" : ""}` }, text))),
+        el("span", { class: `picture-state ${one.status === "refused" ? "problem" : ""}`, title: one.detail }, text))),
     one.status === "refused" && removeButton(one, () => actions.forgetUpload(one.key), "close", "picture.dismiss"));
 }
 

@@ -40,7 +40,7 @@ export function createStore(initial) {
 
 export const store = createStore({
   workspace: null, // as of GET /api/workspace
-  uploads: [], // files on their way: {key, name, status: "waiting"|"sending"|"refused", reason}
+  uploads: [], // files on their way: {key, name, status: "waiting"|"sending"|"refused", reason, detail}
   picture: null, // as of GET /api/pictures/{id}, with `sperm`
   opening: null, // id of the picture that is being loaded
   selected: null, // sperm id

@@ -62,7 +62,7 @@ export function initUpload({ store, api, onUploaded }) {
       } catch (error) {
         const isBusy = error instanceof ApiError && (error.status === 429 || error.status === 0);
         if (!isBusy) {
-          change(key, { status: "refused", reason: refusal(error) });
+          change(key, { status: "refused", reason: refusal(error), detail: error.message });
           return;
         }
         change(key, { status: "waiting", reason: t(error.status ? "upload.queue_full" : "upload.no_server") });
@@ -78,7 +78,7 @@ export function initUpload({ store, api, onUploaded }) {
 }
 
 const refusal = ({ status, message }) =>
-  hasText(`upload.error.${status}`) ? t(`upload.error.${status}`, { reason: message }) : message;
+  hasText(`upload.error.${status}`) ? t(`upload.error.${status}`) : message;
 
 const sleep = (seconds) => new Promise((resolve) => setTimeout(resolve, 1000 * seconds));
 
