@@ -24,12 +24,14 @@ def test_nothing_corrected_is_the_very_same(picture, found):
 
 
 def test_a_deleted_sperm_leaves_what_others_and_nobody_have(picture, found):
+    found[60:64, 150] = 2  # Of the third, as it was found; nothing was corrected here.
     after = picture.after(type="delete", sperm=1)
 
     painted = current_part_map(found, picture.sperm, after.sperm)
 
     assert (painted[30, 20:148] == 0).all()
-    assert (painted[26:80, 149:152] == 3).all()  # The third sperm's tail, which crosses it.
+    assert (painted[26:60, 149:152] == 3).all()  # The third sperm's tail, which crosses it.
+    assert (painted[60:64, 150] == 2).all()
     assert (painted[110, 20:60] == 3).all()
     assert (found[30, 60:160] == 3).all()  # Itself as it was.
 
