@@ -43,7 +43,7 @@ _DEVICES = _PORTS | {"CON", "PRN", "AUX", "NUL"}
 async def receive(request: Request, settings: Settings, into: Path) -> tuple[PictureHeader, str]:
     """Write the picture that is the body of a request to a file.
 
-    Nothing but its header is decoded. When it is refused there is no file.
+    Nothing but its header is decoded.
 
     Parameters
     ----------
@@ -51,7 +51,7 @@ async def receive(request: Request, settings: Settings, into: Path) -> tuple[Pic
         Its body is the bytes of one picture.
     settings : Settings
     into : Path
-        A file that does not exist yet.
+        A file that does not exist yet; also after a refusal it is the caller's to remove.
 
     Returns
     -------
@@ -70,15 +70,14 @@ async def receive(request: Request, settings: Settings, into: Path) -> tuple[Pic
     await run_sync(check_room, settings.workspace, settings.limits, declared)
     try:
         suffix = await _write(request, settings, into)
-        await run_sync(check_room, settings.workspace, settings.limits)
-        header = await run_sync(_header, into, settings.max_pixels)
-        if suffix is None:
-            raise RefusedError("no picture of a known format", status=415)
-    except BaseException as error:
-        into.unlink(missing_ok=True)
-        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise RefusedError("the server's disk is full", status=507) from None
-        raise
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise RefusedError("the server's disk is full", status=507) from None
+    await run_sync(check_room, settings.workspace, settings.limits)
+    header = await run_sync(_header, into, settings.max_pixels)
+    if suffix is None:
+        raise RefusedError("no picture of a known format", status=415)
     return header, suffix
 
 
