@@ -36,6 +36,7 @@ SIDE_PX, N_SPERM, SEED = 5000, 300, 11
 WINDOW = {"width": 1440, "height": 900}
 SECONDS = 4.0
 ZOOMS = {"whole picture": None, "50 %": 0.5, "100 %": 1.0}
+RADIUS = 150  # CSS pixels; the drag stays within the viewer.
 ANALYSIS_LIMIT_S = 1800
 
 START_COUNTING = """() => {
@@ -79,12 +80,18 @@ def serving(workspace: Path) -> Iterator[str]:
             server.terminate()
 
 
-def panned(page: Page, seconds: float) -> dict[str, float]:
-    """Drag the picture in circles; gives what the frames were like."""
+def point_at_middle(page: Page) -> tuple[float, float]:
+    """Move the mouse to the viewer's middle."""
     box = page.locator("#viewer").bounding_box()
     assert box is not None
     x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
     page.mouse.move(x, y)
+    return x, y
+
+
+def panned(page: Page, seconds: float) -> dict[str, float]:
+    """Drag the picture in circles; gives what the frames were like."""
+    x, y = point_at_middle(page)
     page.mouse.down()
     devtools = page.context.new_cdp_session(page)
     devtools.send("Performance.enable", {"timeDomain": "threadTicks"})
@@ -93,7 +100,7 @@ def panned(page: Page, seconds: float) -> dict[str, float]:
     start = time.perf_counter()
     while (passed := time.perf_counter() - start) < seconds:
         angle = 2 * math.pi * passed / 1.5
-        page.mouse.move(x + 220 * math.sin(angle), y + 220 * (1 - math.cos(angle)))
+        page.mouse.move(x + RADIUS * math.sin(angle), y + RADIUS * (1 - math.cos(angle)))
     times = np.array(page.evaluate(STOP_COUNTING))
     worked = _worked(devtools) - worked
     page.mouse.up()
@@ -115,6 +122,7 @@ def _worked(devtools: CDPSession) -> float:
 
 def zoom_to(page: Page, zoom: float | None) -> None:
     """Zoom with the wheel until the page says so; None shows the whole picture."""
+    point_at_middle(page)
     page.locator("#viewer").focus()
     page.keyboard.press("0")
     page.wait_for_timeout(300)
@@ -143,9 +151,6 @@ def measure(address: str, picture: Path | None) -> dict[str, Any]:
         )
         page.locator("#table-panel tbody tr").first.wait_for(timeout=1000 * ANALYSIS_LIMIT_S)
         result: dict[str, Any] = {"sperm_drawn": page.locator("#table-panel tbody tr").count()}
-        box = page.locator("#viewer").bounding_box()
-        assert box is not None
-        page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
         for name, zoom in ZOOMS.items():
             zoom_to(page, zoom)
             result[name] = panned(page, SECONDS)
