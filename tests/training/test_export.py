@@ -238,3 +238,10 @@ def test_trainings_of_other_scales_do_not_go_together(make_run, tmp_path):
     with pytest.raises(UsageError, match="other parts or preprocessing than quick"):
         export_run(one, tmp_path / "out", others=[other])
     assert not (tmp_path / "out").exists()
+
+
+def test_a_margin_of_one_s_own(make_run, tmp_path, small_smear):
+    run = make_run(head_length_px=45.0, margin=32)
+    assert export_run(run, tmp_path / "as trained").preprocessing.margin == 32
+    assert export_run(run, tmp_path / "less", margin=16).preprocessing.margin == 16
+    assert read_card(tmp_path / "less" / "card.json").preprocessing.margin == 16

@@ -51,6 +51,12 @@ def command(
             "gives the mean, at as many times the cost."
         ),
     ] = 1,
+    margin: Annotated[
+        int | None,
+        typer.Option(
+            min=0, help="Blank pixels around a picture; else as in training. Fewer cost less."
+        ),
+    ] = None,
 ) -> None:
     """Make of a training a model that needs no torch: model.onnx, card.json and README.md.
 
@@ -67,7 +73,13 @@ def command(
     offsets = dict(_offset(text) for text in logit_offset or ())
     with new_folder(out) as folder:
         card = export_run(
-            run, folder, id=id, logit_offsets=offsets, others=others or (), views=views
+            run,
+            folder,
+            id=id,
+            logit_offsets=offsets,
+            others=others or (),
+            views=views,
+            margin=margin,
         )
         for path in evaluation or ():
             card = quote_evaluation(card, path)

@@ -36,6 +36,7 @@ def export_run(
     logit_offsets: Mapping[str, float] | None = None,
     others: Sequence[Path] = (),
     views: int = 1,
+    margin: int | None = None,
 ) -> ModelCard:
     """Write a training's network as ``model.onnx``, with its ``card.json``.
 
@@ -59,6 +60,9 @@ def export_run(
         Folders of further trainings, of the same parts and preprocessing.
     views : int
         From how many sides every network looks: one of `VIEWS`.
+    margin : int, optional
+        Blank pixels around a picture, see `Preprocessing`; None keeps those of the training. Fewer
+        cost less: compare on validation pictures.
 
     Returns
     -------
@@ -84,6 +88,8 @@ def export_run(
         lean = AverageOfViews([lean, *(_lean(*member) for member in members)], views)
         network = AverageOfViews([network, *(member for member, _ in members)], views)
         card = _averaged(card, [other for _, other in members], views)
+    if margin is not None:
+        card = replace(card, preprocessing=replace(card.preprocessing, margin=margin))
     network.eval()
 
     def reference(images: NDArray[np.float32]) -> NDArray[np.float32]:
