@@ -48,7 +48,26 @@ class Discs:
         return LabelledSample(sample_id, image, part_map=part_map)
 
 
-def make(dataset=None, ids=("a", "b"), seed=5, annotation_sets=(1,), margin=0, **crops):
+class Rehearsed(Discs):
+    """A head of 20 pixels across, annotated as acrosome."""
+
+    ids = ("c",)
+
+    def load(self, sample_id):
+        sample = super().load(sample_id)
+        image, part_map = sample.image[::2, ::2], np.where(sample.part_map[::2, ::2], 4, 0)
+        return LabelledSample(sample_id, image, part_map=part_map.astype(np.uint8))
+
+
+def make(
+    dataset=None,
+    ids=("a", "b"),
+    seed=5,
+    annotation_sets=(1,),
+    margin=0,
+    rehearsal=None,
+    **crops,
+):
     crops = {"size": 64, "per_epoch": 12, "appearance": UNCHANGED, **crops}
     data = DataSettings(
         schema="sperm-parsing",
@@ -60,7 +79,7 @@ def make(dataset=None, ids=("a", "b"), seed=5, annotation_sets=(1,), margin=0, *
         annotation_sets=annotation_sets,
         crops=CropSettings(**crops),
     )
-    return CropDataset(dataset or Discs(), ids, data, SCHEMA, seed)
+    return CropDataset(dataset or Discs(), ids, data, SCHEMA, seed, rehearsal)
 
 
 def test_heads_come_at_the_working_scale_and_labels_lie_on_them():
@@ -104,6 +123,22 @@ def test_every_crop_draws_one_annotation_set():
     seen = [set(np.unique(target[target != IGNORE_ID]).tolist()) - {0} for _, target in dataset]
     kinds = {frozenset(s) for s in seen if s}
     assert kinds == {frozenset({SCHEMA.ids.index(NUCLEUS)}), frozenset({SCHEMA.ids.index(4)})}
+
+
+def test_a_share_of_the_crops_is_of_pictures_at_the_working_scale():
+    crops = {"zoom": (1, 1), "wide_share": 0, "stretch": 0, "on_sperm": 1, "per_epoch": 200}
+    dataset = make(rehearsal=Rehearsed(), rehearsed=0.25, **crops)
+    rehearsed = 0
+    for _, target in dataset:
+        head = target.numpy() == SCHEMA.ids.index(4)
+        rehearsed += head.any()
+        if head.any() and not (head[[0, -1]].any() or head[:, [0, -1]].any()):
+            assert head.sum() == pytest.approx(np.pi * 10**2, rel=0.06)
+    # Four standard deviations of a binomial.
+    assert abs(rehearsed - 50) < 4 * np.sqrt(200 * 0.25 * 0.75)
+    nothing = make(rehearsal=Rehearsed(), **crops)
+    same = make(**crops)
+    assert all(torch.equal(one[0], two[0]) for one, two in zip(nothing, same, strict=True))
 
 
 def test_without_heads_there_is_no_scale():

@@ -50,7 +50,7 @@ def command(
     from spermseg.evaluation import evaluate, select_pictures, write_evaluation_report
     from spermseg.files import read_log
 
-    predictor, run = _load(model)
+    predictor, run = open_model(model)
     dataset = open_dataset(data, layout, annotation_set=annotation_set)
     pictures = select_pictures(
         dataset, part.value, training_split=run and run / "split.json", split=split
@@ -79,7 +79,7 @@ def command(
         print(out / "report.html")
 
 
-def _load(model: str) -> tuple[Predictor, Path | None]:
+def open_model(model: str) -> tuple[Predictor, Path | None]:
     """Give a model, and the folder of its training where it is a training's."""
     folder = Path(model)
     if folder.is_dir() and not any(folder.glob("*.onnx")):

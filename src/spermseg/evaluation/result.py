@@ -123,17 +123,17 @@ class EvaluationResult:
     @cached_property
     def pooled(self) -> NDArray[np.float64]:
         """Scores (score_names, columns) of all pictures together; NaN where there is none."""
-        return self._score(self._counts.sum(0))
+        return self.score(self.counts.sum(0))
 
     @cached_property
     def by_picture(self) -> NDArray[np.float64]:
         """Scores (pictures, score_names, columns) of each picture."""
-        return self._score(self._counts)
+        return self.score(self.counts)
 
     @cached_property
     def intervals(self) -> NDArray[np.float64]:
         """Limits (2, score_names, columns) of the bootstrap interval over pictures of `pooled`."""
-        return intervals.bootstrap_interval(self._counts, self._score)
+        return intervals.bootstrap_interval(self.counts, self.score)
 
     @property
     def report_2021(self) -> Report2021 | None:
@@ -200,14 +200,15 @@ class EvaluationResult:
         return tuple(index for index, id in enumerate(self.schema.ids) if id in HEAD_PARTS)
 
     @cached_property
-    def _counts(self) -> NDArray[np.int64]:
+    def counts(self) -> NDArray[np.int64]:
+        """What was counted in each picture (pictures, k), for `score`; pictures are added up."""
         rows = []
         for picture in self.pictures:
             counts = [picture.confusion, picture.boundary, picture.centerline]
             rows.append(np.concatenate([part.ravel() for part in counts if part is not None]))
         return np.stack(rows)
 
-    def _score(self, counts: NDArray[Any]) -> NDArray[np.float64]:
+    def score(self, counts: NDArray[Any]) -> NDArray[np.float64]:
         """Turn counts (..., k) into scores (..., score_names, columns)."""
         n = self.schema.n_classes
         first, second = n * n, n * n + 2 * n

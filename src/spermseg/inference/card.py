@@ -19,6 +19,17 @@ from spermseg.structures import LabelSchema
 
 CARD_FORMAT = 1
 
+NOT_STATED = "not stated"
+"""For a licence that nobody has named."""
+
+
+@dataclass(frozen=True)
+class ParentModel:
+    """The model whose weights a training began with: its id, and the sha256 of its weights."""
+
+    id: str
+    weights_sha256: str
+
 
 @dataclass(frozen=True)
 class ModelCard:
@@ -51,6 +62,8 @@ class ModelCard:
         Where the model is not to be trusted.
     intended_use : str
         Holds the words `spermseg.DISCLAIMER`.
+    parent : ParentModel, optional
+        Of a model that was trained on from another.
     spermseg_version : str
         The version that trained it.
     format_version : int
@@ -73,10 +86,11 @@ class ModelCard:
     seed: int
     recipe: dict[str, Any]
     data: str
-    data_licence: str = "not stated"
+    data_licence: str = NOT_STATED
     metrics: dict[str, Any] = field(default_factory=dict)
     limits: str = "Not tested on stains, microscopes or magnifications other than its data's."
     intended_use: str = f"Segmentation of stained human sperm in microscope pictures. {DISCLAIMER}"
+    parent: ParentModel | None = None
     spermseg_version: str = __version__
     format_version: int = CARD_FORMAT
 

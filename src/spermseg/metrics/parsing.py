@@ -227,7 +227,12 @@ class ParsingScore:
         )
 
     def intervals(
-        self, *, resamples: int = RESAMPLES, confidence: float = CONFIDENCE, seed: int = 0
+        self,
+        *,
+        minus: ParsingScore | None = None,
+        resamples: int = RESAMPLES,
+        confidence: float = CONFIDENCE,
+        seed: int = 0,
     ) -> dict[str, tuple[float, float]]:
         """Give the bootstrap interval over pictures of each of `FIGURES`.
 
@@ -235,18 +240,26 @@ class ParsingScore:
 
         Parameters
         ----------
+        minus : ParsingScore, optional
+            The same pictures with other detections: then the interval of the difference to them,
+            the same pictures drawn for both.
         resamples, confidence, seed
             See `spermseg.metrics.intervals.bootstrap_interval`.
 
         Raises
         ------
         DataError
-            When there are no pictures.
+            When there are no pictures, or `minus` has another number of them.
         """
+        if minus is not None and len(minus.pictures) != len(self.pictures):
+            raise DataError(f"{len(self.pictures)} pictures against {len(minus.pictures)}")
 
         def figures(draws: NDArray[np.float64]) -> NDArray[np.float64]:
             blocks = np.array_split(draws, len(draws) // _BLOCK + 1)
-            return np.concatenate([self._figures(block) for block in blocks])
+            found = np.concatenate([self._figures(block) for block in blocks])
+            if minus is not None:
+                found -= np.concatenate([minus._figures(block) for block in blocks])
+            return found
 
         # Counts that only tell the pictures apart: pooled, they say how often each was drawn.
         apart = np.eye(len(self.pictures))

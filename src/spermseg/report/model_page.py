@@ -87,6 +87,7 @@ def _working_scale(card: ModelCard) -> str:
 
 def _facts(card: ModelCard) -> list[tuple[str, str]]:
     parts = zip(card.schema.parts, card.schema.ids, strict=True)
+    parent = card.parent
     mean, std = (
         ", ".join(f"{value:g}" for value in values)
         for values in (card.preprocessing.mean, card.preprocessing.std)
@@ -96,6 +97,7 @@ def _facts(card: ModelCard) -> list[tuple[str, str]]:
         ("parts", ", ".join(f"{part} ({id})" for part, id in parts)),
         ("working scale", _working_scale(card)),
         ("input", f"RGB, (value / 255 - mean) / std; mean {mean}; std {std}"),
+        *([("parent", f"{parent.id}, sha256 {parent.weights_sha256}")] if parent else []),
         ("trained on", card.data),
         ("licence of that data", card.data_licence),
         ("seed", str(card.seed)),

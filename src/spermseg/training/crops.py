@@ -61,6 +61,8 @@ class CropDataset(Dataset[tuple[Tensor, Tensor]]):
     schema : LabelSchema
         Part ids become class indices of this schema.
     seed : int
+    rehearsal : LabelledDataset, optional
+        Pictures at the working scale, of which `CropSettings.rehearsed` of the crops are.
 
     Attributes
     ----------
@@ -85,6 +87,7 @@ class CropDataset(Dataset[tuple[Tensor, Tensor]]):
         settings: DataSettings,
         schema: LabelSchema,
         seed: int,
+        rehearsal: LabelledDataset | None = None,
     ):
         if not ids:
             raise SplitError("the split has no pictures to train on", where=dataset.root)
@@ -97,6 +100,11 @@ class CropDataset(Dataset[tuple[Tensor, Tensor]]):
         annotated = [dataset.with_annotation_set(n) for n in settings.annotation_sets]
         searched = self.crops.on_unannotated > 0
         self._pictures = [_read(annotated, one, schema, seed, searched) for one in ids]
+        self._rehearsed_share = self.crops.rehearsed or 0.0
+        self._rehearsed: list[_Picture] = []
+        if rehearsal is not None and self._rehearsed_share:
+            for one in rehearsal.ids:
+                self._rehearsed.append(_read([rehearsal], one, schema, seed, searched))
         normalisation = preprocessing_of(settings)
         self._blank = torch.tensor(normalisation.blank)[:, None, None] / 255
         self._mean = torch.tensor(normalisation.mean)[:, None, None]
@@ -117,12 +125,14 @@ class CropDataset(Dataset[tuple[Tensor, Tensor]]):
     def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
         """Give a crop (3, s, s) float32, normalised, and its class indices (s, s) int64."""
         rng = np.random.default_rng(int(self._seeds[index]))
-        picture = self._pictures[self._draws[index]]
+        picture, zoom = self._pictures[self._draws[index]], self.zoom
+        if self._rehearsed and rng.random() < self._rehearsed_share:
+            picture, zoom = self._rehearsed[rng.integers(len(self._rehearsed))], 1.0
         labels = picture.labels[rng.integers(len(picture.labels))]
         near = picture.sperm
         if self.crops.on_unannotated and rng.random() < self.crops.on_unannotated:
             near = picture.unannotated
-        points = crop_points(labels.shape, near, self.zoom, self.crops, rng, self.settings.margin)
+        points = crop_points(labels.shape, near, zoom, self.crops, rng, self.settings.margin)
         image = sample_image(picture.levels, points)
         image = vary_appearance(image, picture.white, self.crops.appearance, rng)
         if self.settings.margin:

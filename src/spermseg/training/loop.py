@@ -20,7 +20,7 @@ from spermseg.data.datasets.base import LabelledDataset
 from spermseg.data.splits import Split
 from spermseg.errors import ConfigError, UsageError
 from spermseg.files import read_log
-from spermseg.inference.card import ModelCard, write_card
+from spermseg.inference.card import NOT_STATED, ModelCard, write_card
 from spermseg.structures import schema_named
 from spermseg.training.checkpoint import (
     TrainingState,
@@ -84,6 +84,7 @@ def train(
     split: Split,
     run: Path,
     *,
+    rehearsal: LabelledDataset | None = None,
     resume: bool = False,
     command: Mapping[str, Any] | None = None,
     on_progress: OnProgress | None = None,
@@ -103,6 +104,8 @@ def train(
         Validation pictures, if any, are scored after every epoch; test pictures are not touched.
     run : Path
         Folder to make.
+    rehearsal : LabelledDataset, optional
+        Pictures for `CropSettings.rehearsed` of the crops.
     resume : bool
         Go on from the last checkpoint in `run`.
     command : mapping, optional
@@ -140,11 +143,13 @@ def train(
     weights = "weights: of the checkpoint"
     if not (resume and restore_latest(run / "checkpoints", learner, public)):
         weights = load_pretrained(learner.model, config.model).text()
+        if learner.average is not None:
+            learner.average.load_state_dict(learner.model.state_dict())
     if accelerator.is_main_process:
         logger.info(weights)
 
     schema, seed = schema_named(config.data.schema_name), config.training.seed
-    training, head_length_px = _training_pictures(config, dataset, split)
+    training, head_length_px = _training_pictures(config, dataset, split, rehearsal)
     validation = None
     if split.validation:
         validation = TrainingDataset(
@@ -331,13 +336,16 @@ def epoch_batches(n_items: int, batch_size: int, process: int = 0, n: int = 1) -
 
 
 def _training_pictures(
-    config: TrainingConfig, dataset: LabelledDataset, split: Split
+    config: TrainingConfig,
+    dataset: LabelledDataset,
+    split: Split,
+    rehearsal: LabelledDataset | None,
 ) -> tuple[TrainingDataset | CropDataset, float | None]:
     """Give what is trained on, and the head length that sets the pictures' working scale."""
     schema, seed = schema_named(config.data.schema_name), config.training.seed
     if config.data.crops is None:
         return TrainingDataset(dataset, split.train, config.data, schema, seed, True), None
-    crops = CropDataset(dataset, split.train, config.data, schema, seed)
+    crops = CropDataset(dataset, split.train, config.data, schema, seed, rehearsal)
     return crops, crops.head_length_px
 
 
@@ -359,7 +367,7 @@ def _export(
         seed=config.training.seed,
         recipe=config.to_dict(),
         data=f"{len(split.train)} pictures of the layout {dataset.layout}",
-        data_licence=DATA_LICENCES.get(dataset.layout, "not stated"),
+        data_licence=DATA_LICENCES.get(dataset.layout, NOT_STATED),
         metrics={} if validation is None else {"validation": dict(validation)},
     )
     write_card(run / "card.json", card)
