@@ -89,7 +89,7 @@ def first(tmp_path_factory) -> Path:
     write_card(
         run / "card.json", card_of(RECIPE, write_weights(run / "model.safetensors", network))
     )
-    export_run(run, run / "model", logit_offsets=OFFSETS)
+    export_run(run, run / "model", logit_offsets=OFFSETS, margin=3)
     return run
 
 
@@ -174,6 +174,7 @@ def test_settings_are_the_parent_s_but_for_small_steps(first):
     assert config.loss == RECIPE.loss
     assert config.optimiser.lr < RECIPE.optimiser.lr
     assert config.training.precision == fastest_precision()
+    assert fine_tuning_config(open_parent(first / "model"), "lab").data.margin == 3
     changed = fine_tuning_config(open_parent(first), "lab", {"optimiser": {"lr": 0.5}})
     assert changed.optimiser.lr == 0.5
     assert changed.training == config.training

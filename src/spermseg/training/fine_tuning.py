@@ -56,8 +56,10 @@ def fine_tuning_config(
     """
     own = {key: value for key, value in parent.card.recipe.items() if key in ("data", "loss")}
     own["model"] = {"auxiliary_loss": parent.card.recipe.get("model", {}).get("auxiliary_loss", 0)}
+    # An export may show a narrower margin than the training did.
+    own["data"] = own["data"] | {"margin": parent.card.preprocessing.margin}
     recipe = read_yaml(RECIPE)
-    if own.get("data", {}).get("crops") is None:
+    if own["data"].get("crops") is None:
         # A network that was trained on whole pictures needs them again.
         del recipe["data"]["crops"]
     settled = {
