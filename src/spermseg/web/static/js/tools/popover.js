@@ -30,8 +30,13 @@ export function makePopover({ name, icon: iconName, content, stays = false, onTo
 
   function refresh() {
     close.setAttribute("aria-label", t("close"));
-    if (!panel.hidden) body.replaceChildren(...content().filter(Boolean));
+    if (panel.hidden) return;
+    const place = controls().indexOf(document.activeElement);
+    body.replaceChildren(...content().filter(Boolean));
+    if (place >= 0) (controls()[place] ?? close).focus();
   }
+
+  const controls = () => [...body.querySelectorAll("input, button:not(:disabled), a")];
 
   element.addEventListener("keydown", (event) => {
     if (event.key !== "Escape" || panel.hidden) return;

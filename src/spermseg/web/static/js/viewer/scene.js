@@ -99,10 +99,15 @@ function outlineBox(sperm, parts = Object.keys(sperm.outlines)) {
   return box;
 }
 
-/** Where the number stands: beside the head, not over it; without a head beside the whole. */
+/** Where the number stands: beside the head, not over it; without a head at the outline's corner to
+ * the upper right, as that of a tail's box may lie far from the tail. */
 function labelPoint(sperm, box) {
-  const [row0, , , col1] = outlineBox(sperm, HEAD_PARTS) ?? box;
-  return { x: col1, y: row0 };
+  const head = outlineBox(sperm, HEAD_PARTS);
+  if (head) return { x: head[3], y: head[0] };
+  const corners = Object.values(sperm.outlines).flat(2);
+  if (!corners.length) return { x: box[3], y: box[0] };
+  const [x, y] = corners.reduce((a, b) => (b[0] - b[1] > a[0] - a[1] ? b : a));
+  return { x, y };
 }
 
 function* cellsOf([row0, col0, row1, col1]) {
