@@ -34,8 +34,9 @@ model: $(TRAIN)
 	$(BIN)/spermseg train recipes/sperm-parts-fast-1.yaml --data $(DATA) --split model/split.json -o model/run
 	$(BIN)/spermseg train recipes/sperm-parts-fast-1-finish.yaml --data $(DATA) --split model/split.json -o model/finish
 	$(BIN)/spermseg train recipes/sperm-parts-fast-2.yaml --data $(DATA) --split model/split.json -o model/context
-	$(BIN)/spermseg export onnx model/context -o model/sperm-parts-fast-2 --logit-offset tail=1.6 \
-		--logit-offset acrosome=1.0 --logit-offset nucleus=0.8 --logit-offset vacuole=0.8
+	$(BIN)/spermseg train recipes/sperm-parts-fast-3.yaml --data $(DATA) --split model/split.json -o model/wide-view
+	$(BIN)/spermseg export onnx model/wide-view -o model/sperm-parts-fast-3 --margin 16 --logit-offset tail=1.6 \
+		--logit-offset acrosome=1.2 --logit-offset nucleus=0.8 --logit-offset vacuole=0.8
 
 lint: $(DEV)
 	$(BIN)/ruff format --check .

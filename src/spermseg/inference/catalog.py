@@ -9,7 +9,7 @@ from spermseg.inference.backends import OnnxBackend
 from spermseg.inference.card import ModelCard, read_card, verify_weights
 from spermseg.inference.predictor import Predictor
 
-DEFAULT_MODEL = "sperm-parts-fast-2"
+DEFAULT_MODEL = "sperm-parts-fast-3"
 """The model that is used when none is asked for."""
 
 WEIGHTS = Path(__file__).parent / "weights"
