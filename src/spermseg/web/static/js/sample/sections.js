@@ -6,8 +6,12 @@ import { criterionName, reasonText } from "../sentences.js";
 import { intervalBar, intervalText } from "./bars.js";
 import { notesOf, percent } from "./notes.js";
 
-export const section = (key, ...content) =>
-  el("section", { class: `card card-${key}` }, el("h3", {}, t(`sample.${key}`)), ...content.filter(Boolean));
+export function section(key, ...content) {
+  const title = t(`sample.${key}`);
+  const card = el("section", { class: `card card-${key}` }, el("h3", {}, title), ...content.filter(Boolean));
+  for (const one of card.querySelectorAll("table")) one.setAttribute("aria-label", title);
+  return card;
+}
 
 const heading = (key, number = false) =>
   el("th", { scope: "col", class: number ? "number" : null }, t(`sample.column.${key}`));
