@@ -163,13 +163,12 @@ class AnalysisResult:
         # All made before one is written: no half result where memory does not suffice.
         files = {}
         with ThreadPoolExecutor(1) as beside:
+            sperm = beside.submit(lambda: _json(self._sperm_to_dict()))
             part_map = beside.submit(_png, self.part_map)
             if overlay:
-                drawn = beside.submit(encode, self.overlay(), "jpeg")
-            files[sperm_path(folder, self.sample.id)] = _json(self._sperm_to_dict())
+                files[overlay_path(folder, self.sample.id)] = encode(self.overlay(), "jpeg")
+            files[sperm_path(folder, self.sample.id)] = sperm.result()
             files[part_map_path(folder, self.sample.id)] = part_map.result()
-            if overlay:
-                files[overlay_path(folder, self.sample.id)] = drawn.result()
         for path, content in files.items():
             with atomic_path(path) as temporary:
                 temporary.write_bytes(content)

@@ -188,11 +188,13 @@ class AnalysedSperm:
         }
 
     def _encoded(self, part: int, size: Size) -> dict[str, Any]:
-        mask, corner = self.instance.masks[part], self.instance.bbox[:2]
+        row0, column0, row1, column1 = self._boxes[part]
+        top, left = self.instance.bbox[:2]
+        mask = self.instance.masks[part][row0 - top : row1 - top, column0 - left : column1 - left]
         return {
-            **encode_region(mask, corner, size),
+            **encode_region(mask, (row0, column0), size),
             "area": int(np.count_nonzero(mask)),
-            "box": list(self._boxes[part]),
+            "box": [row0, column0, row1, column1],
         }
 
     @classmethod
