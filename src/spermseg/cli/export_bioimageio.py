@@ -22,8 +22,8 @@ def command(
         Path | None,
         typer.Option(
             metavar="RUN",
-            help="The training it comes from, a folder or its .safetensors: TorchScript weights "
-            "are written, too. Needs torch.",
+            help="The training it comes from, a folder or its .safetensors, for the TorchScript "
+            "weights of a model whose file does not keep them. Needs torch.",
         ),
     ] = None,
     author: Annotated[

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import shutil
 import tempfile
 import warnings
@@ -56,8 +57,9 @@ def export_bioimageio(
     out : Path
         A folder that does not exist yet or is empty, or a ``.zip`` file that does not exist.
     training : Path, optional
-        The training that the model comes from, its folder or its safetensors: the package has
-        TorchScript weights, too. Needs torch.
+        The training that the model comes from, its folder or its safetensors, for the TorchScript
+        weights. None takes them from the model itself, where torch is installed and the file keeps
+        them under their names, as those of the bundled model; else there is ONNX alone.
     authors : sequence of str
 
     Raises
@@ -71,7 +73,7 @@ def export_bioimageio(
     """
     source, out = model_folder(model), Path(out)
     card = read_card(source / CARD_NAME)
-    training = None if training is None else Path(training)
+    training = _own_weights(source) if training is None else Path(training)
     if out.suffix != ".zip":
         with new_folder(out) as hidden:
             _write_package(hidden, source, card, training, authors)
@@ -84,6 +86,14 @@ def export_bioimageio(
         _write_package(content, source, card, training, authors)
         packed = shutil.make_archive(str(Path(folder) / "packed"), "zip", content)
         shutil.copyfile(packed, temporary)
+
+
+def _own_weights(source: Path) -> Path | None:
+    if importlib.util.find_spec("torch") is None:
+        return None
+    from spermseg.training.parent import holds_weights
+
+    return source if holds_weights(source) else None
 
 
 def _write_package(

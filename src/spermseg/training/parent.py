@@ -78,6 +78,15 @@ def open_parent(model: str | Path | None = None) -> Parent:
     return Parent(card, card.architecture, network)
 
 
+def holds_weights(model: str | Path | None = None) -> bool:
+    """Tell whether `open_parent` can read a model's weights."""
+    try:
+        open_parent(model)
+    except ModelError:
+        return False
+    return True
+
+
 def read_initializers(path: Path) -> dict[str, Tensor]:
     """Read the weights of an ONNX file, by name.
 

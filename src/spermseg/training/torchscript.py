@@ -13,9 +13,11 @@ from torch import Tensor, nn
 
 from spermseg.data.preprocess import Preprocessing
 from spermseg.errors import ModelError
-from spermseg.inference.card import ModelCard
+from spermseg.inference.card import ModelCard, read_card
+from spermseg.inference.catalog import CARD_NAME
 from spermseg.training.checkpoint import load_network, read_weights
 from spermseg.training.models import create_model
+from spermseg.training.parent import open_parent
 
 
 def write_torchscript(path: Path, weights: Path, card: ModelCard) -> str:
@@ -26,7 +28,8 @@ def write_torchscript(path: Path, weights: Path, card: ModelCard) -> str:
     path : Path
         The file to write: from RGB (N, 3, H, W) float32, 0 ... 255, to probabilities (N, C, H, W).
     weights : Path
-        The folder of the training that the model comes from, or its weights as safetensors.
+        The folder of the training that the model comes from, its weights as safetensors, or the
+        folder of the model itself, see `open_parent`.
     card : ModelCard
         The model's own: its operating point (``logit_offsets``) is kept.
 
@@ -40,7 +43,7 @@ def write_torchscript(path: Path, weights: Path, card: ModelCard) -> str:
     ModelError
         When the weights are of another architecture, or it cannot be traced.
     """
-    network = _SelfContained(_read(weights, card), card)
+    network = _SelfContained(*_read(weights, card), card)
     # Not a multiple of the strides, so that what the network does about it is part of the trace.
     example = torch.zeros(1, 3, 70, 90)
     with warnings.catch_warnings(), torch.inference_mode():
@@ -67,13 +70,17 @@ def run_torchscript(path: Path, images: NDArray[np.float32]) -> NDArray[np.float
     return probabilities
 
 
-def _read(weights: Path, card: ModelCard) -> nn.Module:
-    if weights.is_dir():
-        network, _ = load_network(weights)
-        return network
-    network = create_model(card.architecture, card.schema.n_classes)
-    read_weights(weights, network)
-    return network
+def _read(weights: Path, card: ModelCard) -> tuple[nn.Module, list[float]]:
+    """Give a network, and what is still to be added to its logits."""
+    named = card.recipe.get("logit_offsets", {})
+    offsets = [named.get(part, 0.0) for part in card.schema.parts]
+    if not weights.is_dir():
+        network = create_model(card.architecture, card.schema.n_classes)
+        read_weights(weights, network)
+        return network, offsets
+    if read_card(weights / CARD_NAME).weights.endswith(".onnx"):
+        return open_parent(weights).network, [0.0] * len(offsets)
+    return load_network(weights)[0], offsets
 
 
 def _forget_sources(path: Path) -> None:
@@ -89,14 +96,10 @@ def _forget_sources(path: Path) -> None:
 class _SelfContained(nn.Module):
     """A network between its normalisation and softmax."""
 
-    def __init__(self, network: nn.Module, card: ModelCard):
+    def __init__(self, network: nn.Module, offsets: list[float], card: ModelCard):
         super().__init__()
         self.network = network
-        offsets = card.recipe.get("logit_offsets", {})
-        constants = {
-            **_normalisation(card.preprocessing),
-            "offsets": [offsets.get(part, 0.0) for part in card.schema.parts],
-        }
+        constants = {**_normalisation(card.preprocessing), "offsets": offsets}
         for name, values in constants.items():
             self.register_buffer(name, torch.tensor(values, dtype=torch.float32).view(1, -1, 1, 1))
 
