@@ -72,7 +72,7 @@ export function initTable({ viewer, store }) {
       "tr",
       {
         "data-id": one.id, tabindex: -1, "aria-selected": false, onclick: select,
-        ondblclick: () => viewer.reveal(one.id, true),
+        ondblclick: () => viewer.closeUp(one.id),
         onmouseenter: () => store.set({ hovered: one.id }),
       },
       el("th", { scope: "row" }, String(one.id), one.corrected && el("span", { class: "corrected", title: t("sperm.corrected") }, " ✎", el("span", { class: "visually-hidden" }, t("sperm.corrected")))),
@@ -87,7 +87,7 @@ export function initTable({ viewer, store }) {
     const at = ids.indexOf(Number(event.target.closest("tr")?.dataset.id));
     const to = { ArrowDown: at + 1, ArrowUp: at - 1, Home: 0, End: ids.length - 1, PageDown: at + 10, PageUp: at - 10 }[event.key];
     if (to === undefined) {
-      if (event.key === "Enter") viewer.reveal(ids[at], true);
+      if (event.key === "Enter") viewer.closeUp(ids[at]);
       return;
     }
     event.preventDefault();

@@ -18,7 +18,7 @@ export function initKeys(viewer, store) {
     "[": () => step(viewer, store, -1),
     "]": () => step(viewer, store, 1),
     h: () => setShow({ overlay: !store.get().show.overlay }),
-    z: () => viewer.reveal(store.get().selected, true),
+    z: () => viewer.closeUp(store.get().selected),
   };
   document.addEventListener("keydown", (event) => {
     const { page, picture } = store.get();

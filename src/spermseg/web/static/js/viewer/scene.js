@@ -12,6 +12,7 @@ class Shape {
     this.sperm = sperm;
     this.id = sperm.id;
     this.box = outlineBox(sperm) ?? sperm.bbox;
+    this.head = outlineBox(sperm, HEAD_PARTS) ?? this.box;
     this.area = (this.box[2] - this.box[0]) * (this.box[3] - this.box[1]);
     this.anchor = labelPoint(sperm, this.box);
     this.paths = new Map();

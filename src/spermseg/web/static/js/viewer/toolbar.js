@@ -89,7 +89,7 @@ function spermGroup(viewer, store) {
     iconButton("numbers", "viewer.numbers", "", () => setShow({ numbers: !store.get().show.numbers }), { "data-pressed": "numbers" }),
     iconButton("previous", "viewer.previous", "[", () => step(viewer, store, -1)),
     iconButton("next", "viewer.next", "]", () => step(viewer, store, 1)),
-    iconButton("target", "viewer.close_up", "Z", () => viewer.reveal(store.get().selected, true), { "data-needs": "selected" }),
+    iconButton("target", "viewer.close_up", "Z", () => viewer.closeUp(store.get().selected), { "data-needs": "selected" }),
     only,
   );
 }

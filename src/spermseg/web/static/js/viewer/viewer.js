@@ -133,6 +133,16 @@ export class Viewer {
     this.moved();
   }
 
+  /** Show a sperm from near; where that is what is seen already, its head from nearer. */
+  closeUp(id) {
+    const shape = this.scene.byId.get(id);
+    if (!shape) return;
+    const before = this.camera.box.join();
+    this.camera.show(shape.box);
+    if (this.camera.box.join() === before) this.camera.show(shape.head);
+    this.moved();
+  }
+
   draw() {
     this.frame = null;
     const [tiles, , marks] = this.layers;
@@ -223,7 +233,7 @@ export class Viewer {
       click: (point) => store.set({ selected: this.spermAt(point) }),
       doubleClick: (point) => {
         const id = this.spermAt(point);
-        if (id !== null) this.reveal(id, true);
+        if (id !== null) this.closeUp(id);
       },
     });
   }
