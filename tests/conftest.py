@@ -14,6 +14,11 @@ settings.load_profile("spermseg")
 SPERM_PARSING = Path(__file__).parents[2] / "shared" / "data" / "spermparsing"
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let the tests that drive a browser take the pictures of the documentation."""
+    parser.addoption("--screenshots", metavar="FOLDER", help="where to write docs/images/web-*")
+
+
 @pytest.fixture(scope="session")
 def spermparsing() -> Path:
     """Folder of the Sperm Parsing pictures, which are not part of this repository."""
