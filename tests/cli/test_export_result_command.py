@@ -64,7 +64,7 @@ def test_one_page_lists_every_format():
         check=True,
     )
     listed = re.findall(r"^│ ([a-z][a-z-]*) ", result.stdout, re.MULTILINE)
-    assert listed == [*EXPORTERS, "onnx"]
+    assert listed == [*EXPORTERS, "onnx", "bioimageio"]
     assert "not for clinical diagnosis" in re.sub(r"[│\s]+", " ", result.stdout)
 
 

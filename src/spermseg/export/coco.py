@@ -92,6 +92,7 @@ def _annotations(
             "category_id": int(part),
             "sperm_id": one.instance.id,
             "score": one.instance.score,
+            "corrected": one.corrected,
             "iscrowd": 0,
             "bbox": [
                 *(left + int(columns[0]), top + int(rows[0])),

@@ -293,9 +293,12 @@ def region(sperm: Sperm, *parts: int) -> Any:
     return found
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Any]:
-    """Debian's Chromium; no browser is downloaded for these tests."""
+    """Debian's Chromium; no browser is downloaded for these tests.
+
+    For one file only: Playwright keeps an event loop running, in which others cannot run theirs.
+    """
     path = shutil.which("chromium")
     if path is None:
         pytest.skip("needs chromium")
@@ -313,6 +316,8 @@ def open_app(chromium: Any) -> Iterator[Callable[..., App]]:
     def open_one(server: Server, beside: App | None = None, **options: Any) -> App:
         options = {"viewport": WINDOW, "locale": "en-GB", "color_scheme": "light", **options}
         context = beside.page.context if beside else chromium.new_context(**options)
+        # A machine may be busy with other things.
+        context.set_default_timeout(120_000)
         apps.append(App(context.new_page(), server))
         return apps[-1].open()
 
