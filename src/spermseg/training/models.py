@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import difflib
-from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 import segmentation_models_pytorch as smp
-from torch import Tensor, nn
-from torch.nn import functional as F
+from torch import nn
 from torchvision import models as tv
 from torchvision.models import segmentation
 from torchvision.models._utils import IntermediateLayerGetter
@@ -19,6 +17,12 @@ from torchvision.models.segmentation.fcn import FCN, FCNHead
 from spermseg.config import ModelSettings
 from spermseg.errors import ModelError, WeightsUnavailableError
 from spermseg.training.merged import merge
+from spermseg.training.networks import (
+    unet_efficientnet_lite2_context,
+    PaddedNetwork,
+    unet_mobilenetv4_small,
+    unet_mobilenetv4_small_context,
+)
 from spermseg.training.pretrained import (
     LoadReport,
     PublishedWeights,
@@ -80,74 +84,8 @@ def _fcn_mobilenet_v3_large(n_classes: int, auxiliary: bool) -> nn.Module:
     return FCN(IntermediateLayerGetter(features, return_layers=layers), head, aux_head)
 
 
-def _unet_mobilenetv4_small(n_classes: int, auxiliary: bool) -> nn.Module:
-    """Give a U-Net whose last doubling of the size is a sub-pixel convolution (Shi et al. 2016).
-
-    The encoder has no squeeze-and-excitation: what a pixel is called depends on its surroundings
-    only, never on the rest of the picture or on where a tile was cut.
-    """
-    widths = (128, 96, 64, 32)
-    network = smp.Unet(
-        "tu-mobilenetv4_conv_small",
-        encoder_weights=None,
-        classes=n_classes,
-        decoder_channels=(*widths, 16),
-    )
-    # A third of the time goes into the last block, at full size with 16 channels.
-    network.decoder.blocks = network.decoder.blocks[:-1]
-    network.segmentation_head = nn.Sequential(
-        nn.Conv2d(widths[-1], 4 * n_classes, 3, padding=1), nn.PixelShuffle(2)
-    )
-    return PaddedNetwork(network)
-
-
-CONTEXT_BLOCKS = {1: 2, 2: 5, 3: 5}
-"""Blocks that look far around, after these stages of the encoder (1/8, 1/16, 1/32 of the size)."""
-
-
-def _unet_mobilenetv4_small_context(n_classes: int, auxiliary: bool) -> nn.Module:
-    """Give `_unet_mobilenetv4_small` with `ContextBlock`s: at first it is the same function."""
-    model = _unet_mobilenetv4_small(n_classes, auxiliary)
-    stages = model.network.encoder.model.blocks
-    for stage, number in CONTEXT_BLOCKS.items():
-        channels = model.network.encoder.out_channels[stage + 2]
-        if stage == 3:
-            # The encoder widens its last stage once more.
-            channels = stages[4][0].conv.in_channels
-        for _ in range(number):
-            stages[stage].append(ContextBlock(channels))
-    return model
-
-
 def _merged(build: Callable[[int, bool], nn.Module]) -> Callable[[int, bool], nn.Module]:
     return lambda n_classes, auxiliary: merge(build(n_classes, auxiliary)).train()
-
-
-class ContextBlock(nn.Module):
-    """A residual block with a wide view (ConvNeXt, Liu et al. 2022), the identity at first.
-
-    Whether a tail is annotated depends on the sperm it belongs to, many tail widths away.
-
-    Parameters
-    ----------
-    channels : int
-    """
-
-    identity_at_first = True
-
-    def __init__(self, channels: int):
-        super().__init__()
-        self.view = nn.Conv2d(channels, channels, 7, padding=3, groups=channels, bias=False)
-        self.norm = nn.BatchNorm2d(channels)
-        self.expand = nn.Conv2d(channels, 2 * channels, 1)
-        self.project = nn.Conv2d(2 * channels, channels, 1)
-        # A trained network that gets such a block goes on from where it is.
-        nn.init.zeros_(self.project.weight)
-        nn.init.zeros_(self.project.bias)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Turn (N, C, H, W) into the same shape."""
-        return x + self.project(F.relu(self.expand(self.norm(self.view(x)))))
 
 
 ARCHITECTURES: dict[str, Architecture] = {
@@ -196,12 +134,17 @@ ARCHITECTURES: dict[str, Architecture] = {
     ),
     "unet_mobilenetv4_small": Architecture(
         "U-Net on MobileNetV4-Conv-Small with a sub-pixel head, 3 million weights: the fast model",
-        _unet_mobilenetv4_small,
+        unet_mobilenetv4_small,
         auxiliary=False,
     ),
     "unet_mobilenetv4_small_context": Architecture(
         "the same with 12 residual blocks of a wide view in the encoder, 3.6 million weights",
-        _unet_mobilenetv4_small_context,
+        unet_mobilenetv4_small_context,
+        auxiliary=False,
+    ),
+    "unet_efficientnet_lite2_context": Architecture(
+        "U-Net on EfficientNet-Lite2 with 8 such blocks, 8 million weights: the accurate model",
+        unet_efficientnet_lite2_context,
         auxiliary=False,
     ),
 }
@@ -394,28 +337,3 @@ def _smp_architecture(network: str, encoder: str) -> Architecture:
         imagenet=of_smp(encoder),
         auxiliary=False,
     )
-
-
-class PaddedNetwork(nn.Module):
-    """A network of segmentation-models-pytorch that takes pictures of any size.
-
-    Those networks need sizes divisible by their strides: the picture's last row and column are
-    repeated up to the next multiple, and the scores cut back.
-
-    Parameters
-    ----------
-    network : torch.nn.Module
-    multiple : int
-    """
-
-    def __init__(self, network: nn.Module, multiple: int = 32):
-        super().__init__()
-        self.network = network
-        self.multiple = multiple
-
-    def forward(self, x: Tensor) -> dict[str, Tensor]:
-        """Turn (N, 3, H, W) into ``{"out": (N, C, H, W)}``."""
-        height, width = x.shape[-2:]
-        padding = (0, -width % self.multiple, 0, -height % self.multiple)
-        logits = self.network(F.pad(x, padding, mode="replicate"))
-        return OrderedDict(out=logits[..., :height, :width])

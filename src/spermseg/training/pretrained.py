@@ -34,7 +34,8 @@ DOWNLOAD_ERRORS = (
 BACKBONES = ("backbone.", "network.encoder.")
 HEADS = ("classifier.", "aux_classifier.", "network.segmentation_head.")
 # How names of other sources become ours: as they are; of DistributedDataParallel; of a whole smp
-# network; of torchvision's classification networks (ResNet, MobileNet); of an smp encoder alone.
+# network; of torchvision's classification networks (ResNet, MobileNet); of an smp encoder alone; of
+# a network of timm that is one.
 RENAMINGS = (
     ("", ""),
     ("module.", ""),
@@ -42,7 +43,19 @@ RENAMINGS = (
     ("", "backbone."),
     ("features.", "backbone."),
     ("", "network.encoder."),
+    ("", "network.encoder.model."),
 )
+# The layers of a block in the PyTorch EfficientNets of Luke Melas-Kyriazi, from which others come:
+# their names there, in timm, and in timm in a block that does not widen first.
+EFFICIENTNET_LAYERS = (
+    ("_expand_conv", "conv_pw", ""),
+    ("_bn0", "bn1", ""),
+    ("_depthwise_conv", "conv_dw", "conv_dw"),
+    ("_bn1", "bn2", "bn1"),
+    ("_project_conv", "conv_pwl", "conv_pw"),
+    ("_bn2", "bn3", "bn2"),
+)
+EFFICIENTNET_ENDS = {"_conv_stem": "conv_stem", "_bn0": "bn1", "_conv_head": "conv_head", "_bn1": "bn2"}
 # Where torchvision's and other training scripts put the weights among other things.
 WRAPPERS = ("model", "state_dict", "model_state_dict")
 
@@ -262,6 +275,8 @@ def _unreadable(path: Path, error: Exception) -> CheckpointError:
 
 def _renamed(state: dict[str, Tensor], own: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Give `state` under the renaming that fits most names of the network."""
+    if any(name.startswith("_blocks.") for name in state):
+        state = _efficientnet_of_timm(state, own)
     candidates = [
         {
             new + name.removeprefix(old) if name.startswith(old) else name: tensor
@@ -270,6 +285,26 @@ def _renamed(state: dict[str, Tensor], own: Mapping[str, Tensor]) -> dict[str, T
         for old, new in RENAMINGS
     ]
     return max(candidates, key=lambda names: len(names.keys() & own.keys()))
+
+
+def _efficientnet_of_timm(
+    state: dict[str, Tensor], own: Mapping[str, Tensor]
+) -> dict[str, Tensor]:
+    """Give the weights of an EfficientNet whose blocks are counted through timm's names."""
+    places = [
+        found.group(1)
+        for name in own
+        if (found := re.search(r"(blocks\.\d+\.\d+)\.conv_dw\.weight$", name))
+    ]
+    names = dict(EFFICIENTNET_ENDS)
+    for number, place in enumerate(places):
+        widens = f"_blocks.{number}._expand_conv.weight" in state
+        for theirs, widening, plain in EFFICIENTNET_LAYERS:
+            names[f"_blocks.{number}.{theirs}"] = f"{place}.{widening if widens else plain}"
+    return {
+        ".".join((names.get(layer, layer), last)): tensor
+        for (layer, _, last), tensor in ((n.rpartition("."), t) for n, t in state.items())
+    }
 
 
 def _check_architecture(
