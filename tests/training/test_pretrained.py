@@ -5,6 +5,7 @@ import pickle
 from collections import OrderedDict
 
 import pytest
+import timm
 import torch
 import torchvision
 from safetensors.torch import save_file
@@ -108,6 +109,37 @@ def test_smp_encoder_alone_loads(tmp_path):
     report = load_weights(model, tmp_path / "encoder.safetensors")
     assert {n.split(".")[1] for n in report.loaded} == {"encoder"}
     assert torch.equal(model.network.encoder.conv1.weight, source.network.encoder.conv1.weight)
+
+
+def test_an_efficientnet_whose_blocks_are_counted_through_fills_the_encoder(tmp_path):
+    name = "unet_efficientnet_lite2_context"
+    published = timm.create_model("tf_efficientnet_lite2").state_dict()
+    # The layers in the order in which the network of the PyPI package defines them.
+    layers = ["_conv_stem", "_bn0"]
+    for block in range(21):
+        widening = ["_expand_conv", "_bn0"] if block else []
+        rest = ["_depthwise_conv", "_bn1", "_project_conv", "_bn2"]
+        layers += [f"_blocks.{block}.{layer}" for layer in (*widening, *rest)]
+    layers += ["_conv_head", "_bn1", "_fc"]
+    tensors = iter(published.items())
+    theirs, place = {}, {}
+    for layer in layers:
+        for key in norm_keys() if "_bn" in layer else ("weight", "bias")[: 1 + (layer == "_fc")]:
+            ours, tensor = next(tensors)
+            theirs[f"{layer}.{key}"], place[ours] = tensor, tensor
+    assert next(tensors, None) is None
+    torch.save(theirs, tmp_path / "lite2.pth")
+
+    model = create_model(name, 6)
+    report = load_weights(model, tmp_path / "lite2.pth", fresh_classifier=True)
+    own = model.network.encoder.model.state_dict()
+    loaded = [n for n in own if n in place]
+    assert len(loaded) == len(report.loaded) == 378
+    assert all(torch.equal(own[n], place[n]) for n in loaded)
+
+
+def norm_keys():
+    return ("weight", "bias", "running_mean", "running_var", "num_batches_tracked")
 
 
 @pytest.mark.parametrize("key", ["model", "state_dict", "model_state_dict"])

@@ -18,8 +18,8 @@ from spermseg.config import ModelSettings
 from spermseg.errors import ModelError, WeightsUnavailableError
 from spermseg.training.merged import merge
 from spermseg.training.networks import (
-    unet_efficientnet_lite2_context,
     PaddedNetwork,
+    unet_efficientnet_lite2_context,
     unet_mobilenetv4_small,
     unet_mobilenetv4_small_context,
 )

