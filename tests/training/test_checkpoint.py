@@ -147,6 +147,14 @@ def test_settings_that_do_not_change_the_weights_may_differ(settings):
     check_same_settings(settings().to_dict(), new.to_dict(), Path("run"))
 
 
+def test_settings_that_an_older_version_did_not_know_had_their_defaults(settings):
+    old = settings().to_dict()
+    del old["training"]["channels_last"]
+    check_same_settings(old, settings().to_dict(), Path("run"))
+    with pytest.raises(CheckpointError, match="channels_last was True, is now False"):
+        check_same_settings(old, settings(training={"channels_last": False}).to_dict(), Path("run"))
+
+
 @pytest.mark.parametrize("full_at", [1, 2])
 def test_a_full_disk_leaves_earlier_checkpoints_whole(tmp_path, settings, monkeypatch, full_at):
     config = settings()

@@ -156,12 +156,15 @@ def restore_latest(folder: Path, learner: Learner, config: TrainingConfig) -> bo
 def check_same_settings(old: Mapping[str, Any], new: Mapping[str, Any], where: Path) -> None:
     """Refuse to go on with settings that would have given other weights.
 
+    Settings that an older version did not know had their defaults, which change nothing.
+
     Raises
     ------
     CheckpointError
         Naming each setting that differs, with both values.
     """
-    before, now = dict(_leaves(old)), dict(_leaves(new))
+    complete = training_config(old, where=where).to_dict()
+    before, now = dict(_leaves(complete)), dict(_leaves(new))
     different = [
         f"{key} was {before.get(key)!r}, is now {now.get(key)!r}"
         for key in {**before, **now}
