@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import tracemalloc
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from spermseg.data.synthetic import PRESETS, synthesize_sample
 from spermseg.inference import predictor as predictor_module
 from spermseg.inference import tiling
+from spermseg.inference.catalog import load_model
 from spermseg.inference.predictor import Predictor
 from spermseg.structures import Sample
 
@@ -42,6 +45,18 @@ def test_tiles_change_nothing(bright, monkeypatch, head_length):
     # Pictures of tiles are rounded to whole grey values at slightly different places.
     assert np.abs(tiled.scores.astype(float) - untiled.scores).max() < 0.2
     assert np.abs(tiled.scores.astype(float) - untiled.scores).mean() < 1e-3
+
+
+def test_seams_of_the_default_model_are_not_to_be_seen(monkeypatch):
+    smear = replace(PRESETS["sperm-parsing"], size=(2048, 2560))
+    picture = synthesize_sample(smear, seed=5, index=0).sample.image
+    sample = Sample("smear", picture, head_length_px=90.0)
+    model = load_model()
+    whole = model.segment(sample).part_map
+    monkeypatch.setattr(tiling, "ONE_GO", 0)
+    tiled = model.segment(sample).part_map
+    assert (whole > 0).mean() > 0.01
+    assert (tiled != whole).mean() <= 0.001
 
 
 @pytest.mark.parametrize("head_length", [90.0, 45.0, 20.0])
