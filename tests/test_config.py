@@ -32,6 +32,7 @@ def test_defaults_are_those_of_the_report_s_first_experiment():
         ({"data": {"head_length_px": 45}}, "goes with size"),
         ({"data": {"head_length_px": 45, "size": None}}, "go together"),
         ({"data": {"annotation_sets": [1, 2]}}, "need crops"),
+        ({"data": {"annotations": "soft"}}, "soft annotations need several annotation_sets"),
         ({"data": {"head_length_px": 45, "size": None, "crops": {}}}, "set augmentation to none"),
         ({"data": {"crops": {"zoom": [2, 1]}}}, "zoom must be two positive numbers, least first"),
         ({"data": {"crops": {"appearance": {"gama": 1}}}}, "did you mean 'gamma'"),

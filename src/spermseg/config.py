@@ -169,7 +169,11 @@ class DataSettings(_Settings):
     crops : CropSettings, optional
         Train on random crops at the working scale; then `augmentation` must be ``none``.
     annotation_sets : tuple of int
-        Of a data set that has several; every crop draws one. Validation takes the first.
+        Of a data set that has several. Validation takes the first.
+    annotations : str
+        What becomes of several sets: ``drawn``, every crop draws one; ``majority``, per pixel the
+        class that most of them chose, of a tie that of the first; ``soft``, the share of the sets
+        that chose each class.
     """
 
     schema_name: str = Field("report-2021", alias="schema")
@@ -185,6 +189,7 @@ class DataSettings(_Settings):
     margin: int = Field(0, ge=0)
     crops: CropSettings | None = None
     annotation_sets: tuple[int, ...] = Field((1,), min_length=1)
+    annotations: Literal["drawn", "majority", "soft"] = "drawn"
 
     @model_validator(mode="after")
     def _check(self) -> DataSettings:
@@ -205,6 +210,8 @@ class DataSettings(_Settings):
             raise ValueError("crops bring their own augmentation: set augmentation to none")
         if self.crops is None and len(self.annotation_sets) > 1:
             raise ValueError("several annotation_sets need crops")
+        if self.annotations != "drawn" and len(self.annotation_sets) == 1:
+            raise ValueError(f"{self.annotations} annotations need several annotation_sets")
         return self
 
 
@@ -239,7 +246,7 @@ class LossSettings(_Settings):
     ----------
     terms : mapping of str to float
         Weight by name: ``cross_entropy``, ``dice``, ``dice_report_2021``, ``focal``, ``tversky``,
-        ``soft_cldice``.
+        ``soft_cldice``. The first two and ``tversky`` take soft annotations, too.
     class_weights : list of float, ``balanced`` or None
         Weights of cross entropy and focal loss in the schema's order; ``balanced`` takes inverse
         square roots of the training pixels' shares.

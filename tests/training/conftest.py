@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -72,9 +73,32 @@ class DrawnDataset(LabelledDataset):
         return LabelledSample(sample_id, colours[labels], group=f"g{number}", part_map=labels)
 
 
+class TwoAnnotators(DrawnDataset):
+    """Drawn pictures, of which the second annotator calls every midpiece a tail."""
+
+    annotation_set = 1
+
+    def with_annotation_set(self, number: int) -> TwoAnnotators:
+        other = TwoAnnotators()
+        other.annotation_set = number
+        return other
+
+    def load(self, sample_id: str) -> LabelledSample:
+        sample = super().load(sample_id)
+        if self.annotation_set == 1:
+            return sample
+        part_map = np.where(sample.part_map == 2, np.uint8(3), sample.part_map)
+        return dataclasses.replace(sample, part_map=part_map)
+
+
 @pytest.fixture
 def drawn() -> DrawnDataset:
     return DrawnDataset()
+
+
+@pytest.fixture
+def annotators() -> TwoAnnotators:
+    return TwoAnnotators()
 
 
 @pytest.fixture

@@ -5,18 +5,14 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy import ndimage
 
 from spermseg.config import AppearanceSettings, CropSettings, DataSettings
-from spermseg.data.preprocess import resize_image
 from spermseg.errors import DataError, SplitError
 from spermseg.structures import IGNORE_ID, SCHEMAS, LabelledSample
 from spermseg.training.appearance import white_of
 from spermseg.training.crops import (
     CropDataset,
     crop_points,
-    sample_image,
-    sample_labels,
     typical_head_length,
     unannotated_pixels,
 )
@@ -66,6 +62,7 @@ def make(
     annotation_sets=(1,),
     margin=0,
     rehearsal=None,
+    annotations="drawn",
     **crops,
 ):
     crops = {"size": 64, "per_epoch": 12, "appearance": UNCHANGED, **crops}
@@ -77,6 +74,7 @@ def make(
         normalise=False,
         margin=margin,
         annotation_sets=annotation_sets,
+        annotations=annotations,
         crops=CropSettings(**crops),
     )
     return CropDataset(dataset or Discs(), ids, data, SCHEMA, seed, rehearsal)
@@ -125,6 +123,29 @@ def test_every_crop_draws_one_annotation_set():
     assert kinds == {frozenset({SCHEMA.ids.index(NUCLEUS)}), frozenset({SCHEMA.ids.index(4)})}
 
 
+def test_of_two_sets_that_differ_the_majority_is_the_first():
+    first = make(on_sperm=1)
+    united = make(annotation_sets=(1, 2), annotations="majority", on_sperm=1)
+    for (one, target), (other, same) in zip(first, united, strict=True):
+        assert torch.equal(one, other)
+        assert torch.equal(target, same)
+    assert np.array_equal(united.class_pixels(6), first.class_pixels(6))
+
+
+def test_soft_annotations_are_shares_of_the_sets():
+    drawn = make(on_sperm=1, margin=16)
+    soft = make(annotation_sets=(1, 2), annotations="soft", on_sperm=1, margin=16)
+    nucleus, acrosome = SCHEMA.ids.index(NUCLEUS), SCHEMA.ids.index(4)
+    for (one, target), (other, share) in zip(drawn, soft, strict=True):
+        assert torch.equal(one, other)
+        assert share.shape == (6, 64, 64)
+        head = (target == nucleus).float()
+        assert torch.equal(share[nucleus], head / 2)
+        assert torch.equal(share[acrosome], head / 2)
+        assert torch.equal(share[0], (target == 0).float())
+        assert torch.equal(share.sum(0), (target != IGNORE_ID).float())
+
+
 def test_a_share_of_the_crops_is_of_pictures_at_the_working_scale():
     crops = {"zoom": (1, 1), "wide_share": 0, "stretch": 0, "on_sperm": 1, "per_epoch": 200}
     dataset = make(rehearsal=Rehearsed(), rehearsed=0.25, **crops)
@@ -163,46 +184,6 @@ def test_points_keep_the_zoom_and_stay_inside_where_the_crop_fits(seed, zoom, he
     for position, extent in zip(centre, (height, width), strict=True):
         low = min(half, extent / 2) - 0.5
         assert low - 1e-2 <= position <= extent - 1 - low + 1e-2
-
-
-def identity(size, offset=(0, 0), step=1.0):
-    grid = np.mgrid[: size[0], : size[1]].astype(np.float32) * step
-    return (grid + np.array(offset, np.float32)[:, None, None]).astype(np.float32)
-
-
-def test_sampling_at_whole_pixels_gives_the_pixels():
-    rng = np.random.default_rng(0)
-    image = rng.integers(0, 256, (30, 41, 3), np.uint8)
-    read = sample_image((image,), identity((8, 9), (11, 20)))
-    expected = image[11:19, 20:29].transpose(2, 0, 1) / 255
-    np.testing.assert_allclose(read.numpy(), expected, atol=1e-5)
-
-
-def test_sampling_between_pixels_agrees_with_scipy():
-    rng = np.random.default_rng(1)
-    image = rng.integers(0, 256, (30, 41, 3), np.uint8)
-    points = rng.uniform(-6, 45, (2, 12, 13)).astype(np.float32)
-    # The step between neighbours must not choose another level.
-    read = sample_image((image,), points)
-    for channel in range(3):
-        expected = ndimage.map_coordinates(
-            image[..., channel].astype(float), points, order=1, mode="nearest"
-        )
-        np.testing.assert_allclose(read[channel].numpy() * 255, expected, atol=0.05)
-
-
-def test_a_step_of_two_reads_the_halved_picture_as_inference_does():
-    rng = np.random.default_rng(2)
-    image = rng.integers(0, 256, (40, 60, 3), np.uint8)
-    half = np.array(resize_image(image, (20, 30)))
-    read = sample_image((image, half), identity((20, 30), (0.5, 0.5), 2.0))
-    np.testing.assert_allclose(read.permute(1, 2, 0).numpy() * 255, half, atol=0.02)
-
-
-def test_labels_are_read_at_the_nearest_pixel_and_ignored_outside():
-    labels = np.arange(12, dtype=np.uint8).reshape(3, 4)
-    points = np.array([[[-0.51, -0.49, 1.4, 2.6]], [[0, 0, 2.6, 1]]], np.float32)
-    assert sample_labels(labels, points).tolist() == [[IGNORE_ID, 0, 7, IGNORE_ID]]
 
 
 def test_a_margin_shows_where_the_picture_ends():

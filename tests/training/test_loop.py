@@ -13,7 +13,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from spermseg.config import OptimiserSettings
+from spermseg.config import OptimiserSettings, merge
 from spermseg.data.splits import Split
 from spermseg.errors import (
     CheckpointError,
@@ -143,6 +143,45 @@ def test_a_killed_training_resumes_to_the_same_weights(
         train(config, drawn, drawn_split, stopped, on_progress=stop_after(steps))
     train(config, drawn, drawn_split, stopped, resume=True)
     assert_same_run(straight, stopped)
+
+
+CROPS = {
+    "data": {
+        "size": None,
+        "augmentation": "none",
+        "variants_per_epoch": None,
+        "head_length_px": 12,
+        "crops": {"size": 32, "per_epoch": 9},
+    },
+    "loss": {"terms": {"cross_entropy": 1.0, "dice": 1.0}},
+}
+OPTIONS = {
+    "drawn": {"data": {"annotation_sets": [1, 2]}},
+    "majority": {"data": {"annotation_sets": [1, 2], "annotations": "majority"}},
+    "soft": {"data": {"annotation_sets": [1, 2], "annotations": "soft"}},
+}
+
+
+@pytest.mark.parametrize("option", OPTIONS)
+def test_a_training_on_crops_resumes_to_the_same_weights(
+    tmp_path, settings, annotators, drawn_split, option
+):
+    config = settings(**merge(CROPS, OPTIONS[option]))
+    straight, stopped = tmp_path / "straight", tmp_path / "stopped"
+    train(config, annotators, drawn_split, straight)
+    with pytest.raises(KeyboardInterrupt):
+        train(config, annotators, drawn_split, stopped, on_progress=stop_after(4))
+    train(config, annotators, drawn_split, stopped, resume=True)
+    assert_same_run(straight, stopped)
+
+
+def test_soft_annotations_with_another_loss_leave_no_folder(
+    tmp_path, settings, annotators, drawn_split
+):
+    config = settings(**merge(merge(CROPS, OPTIONS["soft"]), {"loss": {"terms": {"focal": 1.0}}}))
+    with pytest.raises(ConfigError, match="soft annotations cannot be learnt with focal"):
+        train(config, annotators, drawn_split, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
 
 
 def test_workers_and_their_number_do_not_change_the_weights(tmp_path, settings, drawn, drawn_split):

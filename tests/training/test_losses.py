@@ -12,7 +12,7 @@ from spermseg.config import LossSettings
 from spermseg.errors import ConfigError
 from spermseg.structures import SCHEMAS
 from spermseg.training import losses
-from spermseg.training.losses import class_weights_from_shares, create_loss
+from spermseg.training.losses import SOFT_LOSSES, class_weights_from_shares, create_loss
 
 REPORT = SCHEMAS["report-2021"]
 TERMS = ("cross_entropy", "dice", "dice_report_2021", "focal", "tversky", "soft_cldice")
@@ -190,6 +190,67 @@ def test_half_precision_logits_give_a_float32_loss(term):
     value = single(term)(logits.bfloat16(), target.byte())
     assert value.dtype == torch.float32
     torch.testing.assert_close(value, single(term)(logits.bfloat16().float(), target))
+
+
+def one_hot(target, n_classes=4):
+    """Shares of one annotation: all 0 where it is ignored."""
+    known = (target != 255).unsqueeze(1)
+    return F.one_hot(target.masked_fill(target == 255, 0), n_classes).permute(0, 3, 1, 2) * known
+
+
+@pytest.mark.parametrize("term", SOFT_LOSSES)
+@pytest.mark.parametrize("weights", [None, [0.2, 1.0, 3.0, 2.5]])
+def test_shares_of_one_annotation_are_that_annotation(term, weights):
+    logits, target = example()
+    loss = single(term, class_weights=weights)
+    torch.testing.assert_close(loss(logits, one_hot(target).float()), loss(logits, target))
+
+
+def shared(seed=0):
+    """Shares of three annotations by chance, with some pixels ignored."""
+    generator = torch.Generator().manual_seed(seed)
+    sets = torch.randint(0, 4, (3, 2, 9, 8), generator=generator)
+    shares = sum(one_hot(one) for one in sets) / 3
+    return shares * (torch.rand((2, 1, 9, 8), generator=generator) > 0.2)
+
+
+def test_cross_entropy_of_shares_is_that_of_torch():
+    shares = shared()
+    logits = torch.randn(shares.shape, generator=torch.Generator().manual_seed(1))
+    known = shares.sum(1) > 0
+    expected = F.cross_entropy(logits, shares, reduction="none")[known].mean()
+    torch.testing.assert_close(losses.cross_entropy(logits, shares), expected)
+
+
+@pytest.mark.parametrize("term", ["cross_entropy", "dice", "tversky"])
+def test_no_scores_are_better_than_the_shares_themselves(term):
+    shares, loss = shared(), single(term)
+    at_best = shares.clamp(min=1e-9).log().requires_grad_()
+    least = loss(at_best, shares)
+    assert term == "cross_entropy" or least.item() == pytest.approx(0, abs=1e-5)
+    for step in range(8):
+        noise = torch.randn(shares.shape, generator=torch.Generator().manual_seed(step))
+        assert loss(at_best + 0.1 * noise, shares) > least
+
+
+@pytest.mark.parametrize("term", SOFT_LOSSES)
+def test_pixels_of_which_no_share_is_known_count_nothing(term):
+    shares = shared()
+    ignored = (shares.sum(1, keepdim=True) == 0).expand_as(shares)
+    logits = torch.randn(shares.shape, requires_grad=True)
+    value = single(term)(logits, shares)
+    torch.testing.assert_close(value, single(term)(torch.where(ignored, 9.0, logits), shares))
+    value.backward()
+    assert (logits.grad[ignored] == 0).all()
+    nothing = single(term)(logits, torch.zeros_like(shares))
+    assert nothing.item() == 0
+
+
+def test_losses_that_do_not_take_shares_are_named():
+    settings = LossSettings(terms={"cross_entropy": 1.0, "focal": 1.0, "soft_cldice": 1.0})
+    with pytest.raises(ConfigError, match=r"learnt with focal, soft_cldice\. Take cross_entropy"):
+        create_loss(settings, REPORT, soft=True)
+    create_loss(LossSettings(terms={"cross_entropy": 1.0, "dice": 1.0}), REPORT, soft=True)
 
 
 def test_terms_are_summed_by_weight():

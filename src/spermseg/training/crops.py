@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from scipy import ndimage
 from torch import Tensor
-from torch.nn import functional as F
 from torch.utils.data import Dataset
 
 from spermseg.config import CropSettings, DataSettings
@@ -18,9 +18,11 @@ from spermseg.data.datasets.base import LabelledDataset
 from spermseg.data.preprocess import resize_image, to_uint8
 from spermseg.data.scale import head_lengths
 from spermseg.errors import DataError, SplitError
-from spermseg.structures import HEAD_PARTS, IGNORE_ID, LabelSchema, Part
+from spermseg.structures import HEAD_PARTS, LabelSchema, Part
+from spermseg.training.annotation_sets import majority, shares
 from spermseg.training.appearance import vary_appearance, white_of
 from spermseg.training.dataset import preprocessing_of
+from spermseg.training.sampling import inside, sample_image, sample_labels
 
 _FEW = 4000
 """So many pixels of a kind are kept of a picture, to lay crops on."""
@@ -46,8 +48,8 @@ class _Picture:
 class CropDataset(Dataset[tuple[Tensor, Tensor]]):
     """Crops drawn anew in every epoch from pictures that are kept in memory as uint8.
 
-    An item is one crop: any place, direction and mirroring, a zoom around the working scale, one
-    of the annotation sets, another appearance. Picture and labels are sampled once, straight
+    An item is one crop: any place, direction and mirroring, a zoom around the working scale, the
+    annotation sets as asked for, another appearance. Picture and labels are sampled once, straight
     from the original pixels: bilinearly, and by nearest neighbour. It follows from the seed, the
     epoch and its place in the epoch alone.
 
@@ -94,17 +96,23 @@ class CropDataset(Dataset[tuple[Tensor, Tensor]]):
         if settings.crops is None or settings.head_length_px is None:
             raise DataError("crops need data.crops and data.head_length_px")
         self.settings, self.crops = settings, settings.crops
-        self.seed = seed
+        self.schema, self.seed = schema, seed
         self.head_length_px = typical_head_length(dataset, ids)
         self.zoom = settings.head_length_px / self.head_length_px
         annotated = [dataset.with_annotation_set(n) for n in settings.annotation_sets]
-        searched = self.crops.on_unannotated > 0
-        self._pictures = [_read(annotated, one, schema, seed, searched) for one in ids]
+        read = partial(
+            _read,
+            schema=schema,
+            seed=seed,
+            searched=self.crops.on_unannotated > 0,
+            united=settings.annotations == "majority",
+        )
+        self._pictures = [read(annotated, one) for one in ids]
         self._rehearsed_share = self.crops.rehearsed or 0.0
         self._rehearsed: list[_Picture] = []
         if rehearsal is not None and self._rehearsed_share:
             for one in rehearsal.ids:
-                self._rehearsed.append(_read([rehearsal], one, schema, seed, searched))
+                self._rehearsed.append(read([rehearsal], one))
         normalisation = preprocessing_of(settings)
         self._blank = torch.tensor(normalisation.blank)[:, None, None] / 255
         self._mean = torch.tensor(normalisation.mean)[:, None, None]
@@ -123,22 +131,31 @@ class CropDataset(Dataset[tuple[Tensor, Tensor]]):
         return self.crops.per_epoch
 
     def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
-        """Give a crop (3, s, s) float32, normalised, and its class indices (s, s) int64."""
+        """Give a crop (3, s, s) float32, normalised, and its class indices (s, s) int64.
+
+        Of ``soft`` annotations the share of the sets that chose each class, (C, s, s) float32.
+        """
         rng = np.random.default_rng(int(self._seeds[index]))
         picture, zoom = self._pictures[self._draws[index]], self.zoom
         if self._rehearsed and rng.random() < self._rehearsed_share:
             picture, zoom = self._rehearsed[rng.integers(len(self._rehearsed))], 1.0
-        labels = picture.labels[rng.integers(len(picture.labels))]
+        sets = picture.labels
+        soft = self.settings.annotations == "soft"
+        if not soft:
+            sets = (sets[rng.integers(len(sets))],)
         near = picture.sperm
         if self.crops.on_unannotated and rng.random() < self.crops.on_unannotated:
             near = picture.unannotated
-        points = crop_points(labels.shape, near, zoom, self.crops, rng, self.settings.margin)
+        size = sets[0].shape
+        points = crop_points(size, near, zoom, self.crops, rng, self.settings.margin)
         image = sample_image(picture.levels, points)
         image = vary_appearance(image, picture.white, self.crops.appearance, rng)
         if self.settings.margin:
-            outside = torch.from_numpy(~_inside(points, labels.shape))
+            outside = torch.from_numpy(~inside(points, size))
             image = torch.where(outside, self._blank, image)
-        return (image - self._mean) / self._std, sample_labels(labels, points)
+        targets = [sample_labels(labels, points) for labels in sets]
+        target = shares(targets, self.schema.n_classes) if soft else targets[0]
+        return (image - self._mean) / self._std, target
 
     def class_pixels(self, n_classes: int) -> NDArray[np.int64]:
         """Count the pixels of every class (n_classes,) in the first annotation of the pictures."""
@@ -219,54 +236,6 @@ def crop_points(
     return points.astype(np.float32)
 
 
-def sample_image(levels: Sequence[NDArray[np.uint8]], points: NDArray[np.float32]) -> Tensor:
-    """Read a picture at `points` bilinearly, from the level that is nearest in scale.
-
-    Parameters
-    ----------
-    levels : sequence of (H, W, 3) uint8
-        The picture, and halved again and again.
-    points : (2, h, w) float32
-        Of the first level. What lies outside repeats the border.
-
-    Returns
-    -------
-    (3, h, w) float32
-        Values 0 ... 1.
-    """
-    step = float(np.hypot(*(points[:, 1, 0] - points[:, 0, 0])))
-    level = int(np.clip(np.round(np.log2(step)), 0, len(levels) - 1))
-    source = levels[level]
-    points = (points + 0.5) / 2**level - 0.5
-    # Only the part of the picture that is needed is turned into floats.
-    low = np.floor(points.min((1, 2))).astype(int) - 1
-    high = np.ceil(points.max((1, 2))).astype(int) + 2
-    low = np.clip(low, 0, np.array(source.shape[:2]) - 2)
-    high = np.clip(high, low + 2, source.shape[:2])
-    window = torch.from_numpy(source[low[0] : high[0], low[1] : high[1]])
-    extent = (high - low - 1).astype(np.float32)
-    relative = 2 * (points - low[:, None, None].astype(np.float32)) / extent[:, None, None] - 1
-    grid = torch.from_numpy(np.stack([relative[1], relative[0]], axis=-1))
-    values = window.permute(2, 0, 1)[None].float()
-    read = F.grid_sample(values, grid[None], "bilinear", "border", align_corners=True)
-    return read[0] / 255
-
-
-def sample_labels(labels: NDArray[np.uint8], points: NDArray[np.float32]) -> Tensor:
-    """Read class indices (H, W) at `points` (2, h, w), `IGNORE_ID` outside; gives (h, w) int64."""
-    rows, columns = np.floor(points + 0.5).astype(np.int64)
-    inside = _inside(points, labels.shape)
-    read = np.full(rows.shape, IGNORE_ID, np.int64)
-    read[inside] = labels[rows[inside], columns[inside]]
-    return torch.from_numpy(read)
-
-
-def _inside(points: NDArray[np.float32], size: tuple[int, ...]) -> NDArray[np.bool_]:
-    """Tell which points (2, h, w) lie on a pixel of a picture of `size` (H, W)."""
-    rows, columns = points + 0.5
-    return (rows >= 0) & (rows < size[0]) & (columns >= 0) & (columns < size[1])
-
-
 def unannotated_pixels(
     image: NDArray[np.uint8], part_map: NDArray[np.uint8], white: NDArray[np.float32]
 ) -> NDArray[np.int64]:
@@ -307,13 +276,16 @@ def _read(
     schema: LabelSchema,
     seed: int,
     searched: bool,
+    united: bool,
 ) -> _Picture:
-    """Read a picture; `searched` for what is stained and not annotated, too."""
+    """Read a picture; `searched` for what is stained and not annotated, annotations `united`."""
     samples = [dataset.load(sample_id) for dataset in annotated]
     try:
         labels = tuple(schema.to_indices(sample.part_map) for sample in samples)
     except DataError as error:
         raise DataError(error.what, where=sample_id, fix="Set data.schema") from None
+    if united:
+        labels = (majority(labels),)
     image = np.array(to_uint8(samples[0].image))
     levels = [image]
     while len(levels) < 4 and min(levels[-1].shape[:2]) >= 8:

@@ -88,7 +88,9 @@ class Engine:
         self.accelerator = accelerator
         self.schema = schema_named(config.data.schema_name)
         shares = torch.from_numpy(training.class_pixels(self.schema.n_classes))
-        self.loss = create_loss(config.loss, self.schema, class_weights_from_shares(shares))
+        weights = class_weights_from_shares(shares)
+        soft = config.data.annotations == "soft"
+        self.loss = create_loss(config.loss, self.schema, weights, soft=soft)
         self._network = accelerator.prepare_model(learner.model)
 
     def step(self, images: Tensor, target: Tensor, total: int) -> tuple[float, float]:
@@ -97,7 +99,8 @@ class Engine:
         Parameters
         ----------
         images : (N, 3, H, W) float32
-        target : (N, H, W) int64
+        target : (N, H, W) int64, or (N, C, H, W) float32
+            Class indices, or their shares.
         total : int
             Steps of the whole training.
 

@@ -1,6 +1,7 @@
 """Losses: each takes logits and class indices, and leaves ignored pixels out of value and gradient.
 
-Every loss is 0, with a gradient of 0, where all pixels are ignored.
+Every loss is 0, with a gradient of 0, where all pixels are ignored. Some take a soft target as
+well: the share of every class, all 0 where a pixel is ignored.
 """
 
 from __future__ import annotations
@@ -18,7 +19,11 @@ from spermseg.errors import ConfigError
 from spermseg.structures import IGNORE_ID, LabelSchema, Part
 
 Loss = Callable[[Tensor, Tensor], Tensor]
-"""Logits (N, C, H, W) and class indices (N, H, W) int64 to a scalar."""
+"""Logits (N, C, H, W) and class indices (N, H, W) int64, or shares (N, C, H, W) float32, to a
+scalar."""
+
+SOFT_LOSSES = ("cross_entropy", "dice", "tversky")
+"""Those that take shares."""
 
 REPORT_2021_EPS = 1e-6
 SKELETON_ITERATIONS = 5
@@ -26,7 +31,11 @@ SKELETON_ITERATIONS = 5
 
 
 def create_loss(
-    settings: LossSettings, schema: LabelSchema, class_weights: Tensor | None = None
+    settings: LossSettings,
+    schema: LabelSchema,
+    class_weights: Tensor | None = None,
+    *,
+    soft: bool = False,
 ) -> Loss:
     """Build the weighted sum of losses that the settings name.
 
@@ -37,24 +46,28 @@ def create_loss(
         Gives the number of classes and the tail's channel.
     class_weights : (C,) Tensor, optional
         Needed where ``settings.class_weights`` is ``balanced``; see `class_weights_from_shares`.
+    soft : bool
+        Whether targets will be soft.
 
     Returns
     -------
     callable
-        Logits (N, C, H, W) of any float type and class indices (N, H, W), 255 where ignored, to a
-        float32 scalar.
+        Logits (N, C, H, W) of any float type and class indices (N, H, W), 255 where ignored, or,
+        where all terms are of `SOFT_LOSSES`, shares (N, C, H, W), to a float32 scalar.
 
     Raises
     ------
     ConfigError
-        For an unknown loss, a weight that is not positive, or class weights that do not fit.
+        For an unknown loss, one that does not take soft targets, a weight that is not positive, or
+        class weights that do not fit.
     """
     losses = _losses(settings, schema, _class_weights(settings, schema, class_weights))
-    _check_terms(settings.terms, losses)
+    _check_terms(settings.terms, losses, soft)
 
     def total(logits: Tensor, target: Tensor) -> Tensor:
         # Sums over half a million pixels need float32, also under mixed precision.
-        logits, target = logits.float(), target.long()
+        logits = logits.float()
+        target = target if target.is_floating_point() else target.long()
         terms = [weight * losses[name](logits, target) for name, weight in settings.terms.items()]
         return torch.stack(terms).sum()
 
@@ -73,7 +86,7 @@ def _losses(settings: LossSettings, schema: LabelSchema, weights: Tensor | None)
     }
 
 
-def _check_terms(terms: dict[str, float], losses: dict[str, Loss]) -> None:
+def _check_terms(terms: dict[str, float], losses: dict[str, Loss], soft: bool) -> None:
     if not terms:
         raise ConfigError("loss.terms is empty", fix=f"There are: {', '.join(losses)}")
     for name, weight in terms.items():
@@ -83,6 +96,13 @@ def _check_terms(terms: dict[str, float], losses: dict[str, Loss]) -> None:
             raise ConfigError(f"unknown loss {name!r} in loss.terms: {hint}")
         if not weight > 0:
             raise ConfigError(f"loss.terms.{name} must be a positive weight, got {weight}")
+    hard = [name for name in terms if name not in SOFT_LOSSES]
+    if soft and hard:
+        raise ConfigError(
+            f"soft annotations cannot be learnt with {', '.join(hard)}",
+            where="loss.terms",
+            fix=f"Take {', '.join(SOFT_LOSSES)}, or set data.annotations to majority or drawn",
+        )
 
 
 def _tail_channel(settings: LossSettings, schema: LabelSchema) -> int:
@@ -133,7 +153,13 @@ def class_weights_from_shares(shares: Sequence[float] | Tensor) -> Tensor:
 
 
 def cross_entropy(logits: Tensor, target: Tensor, *, weights: Tensor | None = None) -> Tensor:
-    """Cross entropy, averaged over pixels by their class weights as `torch.nn.CrossEntropyLoss`."""
+    """Cross entropy, averaged over pixels by their class weights as `torch.nn.CrossEntropyLoss`.
+
+    A pixel whose class is shared has the mean of the classes' weights, by their shares.
+    """
+    if target.is_floating_point():
+        weighted = target if weights is None else target * weights.to(target)[:, None, None]
+        return -(weighted * logits.log_softmax(1)).sum() / weighted.sum().clamp(min=1e-12)
     losses = F.cross_entropy(logits, target, ignore_index=IGNORE_ID, reduction="none")
     return _weighted_mean(losses, target, weights)
 
@@ -160,9 +186,14 @@ def tversky(logits: Tensor, target: Tensor, *, alpha: float = 0.3, beta: float =
 
     ``1 - mean(TP / (TP + alpha FP + beta FN))`` with soft counts over the whole batch. Background
     is one of the classes; a class that no pixel of the batch has does not count.
+
+    A score p meets a share g of the truth by min(p, g), which is p g where g is 0 or 1, so that the
+    loss is least where scores are the shares (Dice semimetric loss, Wang et al. 2023,
+    arXiv:2303.16296).
     """
     scores, truth, _ = _scores_and_truth(logits, target)
-    hits = (scores * truth).sum((0, 2, 3))
+    soft = target.is_floating_point()
+    hits = (torch.minimum(scores, truth) if soft else scores * truth).sum((0, 2, 3))
     false_positives = scores.sum((0, 2, 3)) - hits
     pixels = truth.sum((0, 2, 3))
     # A class that is present has at least one pixel: the clamp only saves absent ones from 0 / 0.
@@ -246,7 +277,10 @@ def _dilate(mask: Tensor) -> Tensor:
 
 
 def _scores_and_truth(logits: Tensor, target: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Give probabilities and one-hot truth (N, C, H, W), 0 where ignored; valid (N, 1, H, W)."""
+    """Give probabilities and truth (N, C, H, W), 0 where ignored; valid (N, 1, H, W)."""
+    if target.is_floating_point():
+        valid = target.sum(1, keepdim=True) > 0
+        return logits.softmax(1) * valid, target, valid
     valid = (target != IGNORE_ID).unsqueeze(1)
     truth = F.one_hot(_without_ignored(target), logits.shape[1]).permute(0, 3, 1, 2)
     return logits.softmax(1) * valid, truth * valid.float(), valid
