@@ -246,7 +246,8 @@ class LossSettings(_Settings):
     ----------
     terms : mapping of str to float
         Weight by name: ``cross_entropy``, ``dice``, ``dice_report_2021``, ``focal``, ``tversky``,
-        ``soft_cldice``. The first two and ``tversky`` take soft annotations, too.
+        ``soft_cldice``, ``skeleton_recall``. All but ``dice_report_2021``, ``focal`` and
+        ``soft_cldice`` take soft annotations, too.
     class_weights : list of float, ``balanced`` or None
         Weights of cross entropy and focal loss in the schema's order; ``balanced`` takes inverse
         square roots of the training pixels' shares.

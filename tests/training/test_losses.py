@@ -15,7 +15,10 @@ from spermseg.training import losses
 from spermseg.training.losses import SOFT_LOSSES, class_weights_from_shares, create_loss
 
 REPORT = SCHEMAS["report-2021"]
-TERMS = ("cross_entropy", "dice", "dice_report_2021", "focal", "tversky", "soft_cldice")
+TERMS = (
+    *("cross_entropy", "dice", "dice_report_2021", "focal", "tversky"),
+    *("soft_cldice", "skeleton_recall"),
+)
 
 
 def example(seed=0, size=(2, 4, 13, 17), ignored=0.2):
@@ -128,6 +131,35 @@ def test_soft_cldice_punishes_a_gap_but_not_a_thicker_tail():
     assert loss(certain(target), target).item() == pytest.approx(0, abs=1e-5)
     assert loss(certain(thicker), target).item() < 0.02
     assert loss(certain(broken), target).item() > 0.08
+
+
+def test_skeleton_recall_of_a_line():
+    # A line of one pixel is its own skeleton. Six of its ten pixels are found, with a score of 1,
+    # another has the score of four equal classes, 1/4; what is found beside the line is no matter.
+    target = torch.zeros(2, 9, 14, dtype=torch.long)
+    target[0, 4, 2:12] = 3
+    predicted = target.clone()
+    predicted[0, 4, 8:12] = 0
+    predicted[:, 7] = 3
+    logits = certain(predicted)
+    logits[0, :, 4, 8] = 0
+    loss = single("skeleton_recall")
+    assert loss(logits, target).item() == pytest.approx(1 - 6.25 / 10, abs=1e-6)
+    assert loss(certain(predicted), 0 * target).item() == 0
+    # Two of three people saw the line.
+    shares = (2 * one_hot(target) + one_hot(0 * target)) / 3
+    assert loss(logits, shares).item() == pytest.approx(1 - 6.25 / 10, abs=1e-6)
+
+
+def test_skeleton_recall_asks_for_the_middle_of_a_wide_tail_only():
+    target = torch.zeros(1, 41, 61, dtype=torch.long)
+    target[:, 14:27, 5:55] = 3
+    middle, rim = torch.zeros_like(target), target.clone()
+    middle[:, 18:23, 5:55] = 3
+    rim[:, 17:24, 12:48] = 0
+    loss = single("skeleton_recall")
+    assert loss(certain(middle), target).item() < 0.15
+    assert loss(certain(rim), target).item() > 0.8
 
 
 @pytest.mark.parametrize("schema", SCHEMAS)
@@ -276,10 +308,11 @@ def test_wrong_terms_are_refused(terms, words):
         create_loss(LossSettings(terms=terms), REPORT)
 
 
-def test_soft_cldice_needs_a_tail():
+@pytest.mark.parametrize("term", ["soft_cldice", "skeleton_recall"])
+def test_losses_of_thin_parts_need_a_tail(term):
     schema = type(REPORT)(("background", "head"), (0, 1))
-    with pytest.raises(ConfigError, match="tail"):
-        create_loss(LossSettings(terms={"soft_cldice": 1.0}), schema)
+    with pytest.raises(ConfigError, match=f"{term} needs a tail"):
+        create_loss(LossSettings(terms={term: 1.0}), schema)
     create_loss(LossSettings(), schema)
 
 

@@ -10,7 +10,10 @@ import difflib
 from collections.abc import Callable, Sequence
 from functools import partial
 
+import numpy as np
 import torch
+from scipy.ndimage import binary_dilation
+from skimage.morphology import skeletonize
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -22,7 +25,7 @@ Loss = Callable[[Tensor, Tensor], Tensor]
 """Logits (N, C, H, W) and class indices (N, H, W) int64, or shares (N, C, H, W) float32, to a
 scalar."""
 
-SOFT_LOSSES = ("cross_entropy", "dice", "tversky")
+SOFT_LOSSES = ("cross_entropy", "dice", "tversky", "skeleton_recall")
 """Those that take shares."""
 
 REPORT_2021_EPS = 1e-6
@@ -75,6 +78,7 @@ def create_loss(
 
 
 def _losses(settings: LossSettings, schema: LabelSchema, weights: Tensor | None) -> dict[str, Loss]:
+    tail = _tail_channel(settings, schema)
     tversky_terms = {"alpha": settings.tversky_alpha, "beta": settings.tversky_beta}
     return {
         "cross_entropy": partial(cross_entropy, weights=weights),
@@ -82,7 +86,8 @@ def _losses(settings: LossSettings, schema: LabelSchema, weights: Tensor | None)
         "dice_report_2021": dice_report_2021,
         "focal": partial(focal, gamma=settings.focal_gamma, weights=weights),
         "tversky": partial(tversky, **tversky_terms),
-        "soft_cldice": partial(soft_cldice, channel=_tail_channel(settings, schema)),
+        "soft_cldice": partial(soft_cldice, channel=tail),
+        "skeleton_recall": partial(skeleton_recall, channel=tail),
     }
 
 
@@ -108,8 +113,9 @@ def _check_terms(terms: dict[str, float], losses: dict[str, Loss], soft: bool) -
 def _tail_channel(settings: LossSettings, schema: LabelSchema) -> int:
     if Part.TAIL in schema.ids:
         return schema.ids.index(Part.TAIL)
-    if "soft_cldice" in settings.terms:
-        raise ConfigError(f"soft_cldice needs a tail, the schema has {', '.join(schema.parts)}")
+    for name in ("soft_cldice", "skeleton_recall"):
+        if name in settings.terms:
+            raise ConfigError(f"{name} needs a tail, the schema has {', '.join(schema.parts)}")
     return 0
 
 
@@ -274,6 +280,34 @@ def _erode(mask: Tensor) -> Tensor:
 
 def _dilate(mask: Tensor) -> Tensor:
     return F.max_pool2d(mask, 3, 1, 1)
+
+
+def skeleton_recall(logits: Tensor, target: Tensor, *, channel: int) -> Tensor:
+    """Skeleton recall loss of one thin class, by Kirchhoff et al. 2024 (arXiv:2404.03010).
+
+    ``1 - sum(p s) / sum(s)`` over the batch: p are the class's scores, s is 1 on the skeleton of
+    the annotation, dilated to a tube five pixels wide and cut to the annotation. It asks nothing of
+    other pixels, and so goes with a loss that does. 0 where nothing is annotated as that class. Of
+    a soft target the class with the largest share is the annotation.
+
+    Parameters
+    ----------
+    logits : (N, C, H, W) float32
+    target : (N, H, W) int64, or (N, C, H, W) float32
+    channel : int
+        Class index of the thin class.
+    """
+    classes = target.argmax(1) if target.is_floating_point() else target
+    tube = _tube(classes == channel)
+    pixels = tube.sum()
+    hits = (logits.softmax(1)[:, channel] * tube).sum()
+    return (pixels - hits) / pixels.clamp(min=1)
+
+
+def _tube(masks: Tensor) -> Tensor:
+    """Give 1 within two steps of the skeleton of each mask (N, H, W) bool and inside it, else 0."""
+    thin = [binary_dilation(skeletonize(mask), iterations=2) & mask for mask in masks.cpu().numpy()]
+    return torch.from_numpy(np.stack(thin)).to(masks.device, torch.float32)
 
 
 def _scores_and_truth(logits: Tensor, target: Tensor) -> tuple[Tensor, Tensor, Tensor]:
