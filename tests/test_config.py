@@ -34,6 +34,13 @@ def test_defaults_are_those_of_the_report_s_first_experiment():
         ({"data": {"annotation_sets": [1, 2]}}, "need crops"),
         ({"data": {"annotations": "soft"}}, "soft annotations need several annotation_sets"),
         ({"data": {"head_length_px": 45, "size": None, "crops": {}}}, "set augmentation to none"),
+        (
+            {"teacher": {"model": "x"}},
+            "teacher: .*teaches nothing: set unannotated or distillation",
+        ),
+        ({"teacher": {"model": "x", "distil": 1}}, "did you mean 'distillation'"),
+        ({"teacher": {"model": "x.safetensors", "distillation": 1}}, "architecture goes with"),
+        ({"teacher": {"model": "x", "distillation": 1, "views": 3}}, r"teacher.views: .*\(got 3\)"),
         ({"data": {"crops": {"zoom": [2, 1]}}}, "zoom must be two positive numbers, least first"),
         ({"data": {"crops": {"appearance": {"gama": 1}}}}, "did you mean 'gamma'"),
     ],

@@ -262,6 +262,53 @@ class LossSettings(_Settings):
     tversky_beta: float = Field(0.7, ge=0)
 
 
+class TeacherSettings(_Settings):
+    """A trained model that looks at every batch; see `spermseg.training.teacher`.
+
+    Attributes
+    ----------
+    model : str
+        Name of a bundled model, or a path: the folder of a model or of a training, an ONNX file, or
+        weights as safetensors.
+    architecture : str, optional
+        Of weights, which do not say it: a name as in `ModelSettings`.
+    sha256 : str, optional
+        Of the model's weights; written down when the training begins, which goes on with no others.
+    views : int
+        It looks from 1, 2, 4 or 8 sides and says the mean.
+    unannotated : str
+        What becomes of pixels that are annotated as background and that the teacher takes for a
+        sperm's: ``background``, ``ignore``, or ``teacher``, the class that it gives them.
+    threshold : float
+        They are those to which the teacher gives a probability of background below this.
+    rim : int
+        So near to an annotated part, in pixels that the network sees, the annotation stands.
+    distillation : float
+        Weight of the divergence from the teacher's scores, beside the other losses.
+    temperature : float
+        Divides the logits of both before they are compared; higher shows more of the classes that
+        the teacher thinks unlikely.
+    """
+
+    model: str
+    architecture: str | None = None
+    sha256: str | None = None
+    views: Literal[1, 2, 4, 8] = 1
+    unannotated: Literal["background", "ignore", "teacher"] = "background"
+    threshold: float = Field(0.5, gt=0, le=1)
+    rim: int = Field(4, ge=0)
+    distillation: float = Field(0.0, ge=0)
+    temperature: float = Field(1.0, gt=0)
+
+    @model_validator(mode="after")
+    def _check(self) -> TeacherSettings:
+        if self.unannotated == "background" and not self.distillation:
+            raise ValueError("teaches nothing: set unannotated or distillation")
+        if (self.architecture is None) == self.model.endswith(".safetensors"):
+            raise ValueError("architecture goes with a model that is a .safetensors file")
+        return self
+
+
 class OptimiserSettings(_Settings):
     """How weights move. ``schedule`` acts once a step; ``warmup`` is a share of all steps."""
 
@@ -306,6 +353,7 @@ class TrainingConfig(_Settings):
     data: DataSettings = DataSettings()
     model: ModelSettings = ModelSettings()
     loss: LossSettings = LossSettings()
+    teacher: TeacherSettings | None = None
     optimiser: OptimiserSettings = OptimiserSettings()
     training: LoopSettings = LoopSettings()
 

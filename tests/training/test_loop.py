@@ -22,6 +22,7 @@ from spermseg.errors import (
     UsageError,
     WeightsUnavailableError,
 )
+from spermseg.inference.card import file_sha256
 from spermseg.training.checkpoint import load_predictor
 from spermseg.training.interruption import TrainingInterrupted, stop_requests
 from spermseg.training.loop import epoch_batches, train
@@ -173,6 +174,32 @@ def test_a_training_on_crops_resumes_to_the_same_weights(
         train(config, annotators, drawn_split, stopped, on_progress=stop_after(4))
     train(config, annotators, drawn_split, stopped, resume=True)
     assert_same_run(straight, stopped)
+
+
+def test_a_taught_training_resumes_to_the_same_weights(tmp_path, settings, annotators, drawn_split):
+    train(settings(**CROPS), annotators, drawn_split, tmp_path / "first")
+    taught = {"unannotated": "teacher", "threshold": 0.9, "distillation": 0.5}
+    teacher = {"model": str(tmp_path / "first"), **taught}
+    config = settings(**merge(CROPS, {"teacher": teacher, "training": {"precision": "bf16"}}))
+    straight, stopped = tmp_path / "straight", tmp_path / "stopped"
+    train(config, annotators, drawn_split, straight)
+    with pytest.raises(KeyboardInterrupt):
+        train(config, annotators, drawn_split, stopped, on_progress=stop_after(4))
+    train(config, annotators, drawn_split, stopped, resume=True)
+    assert_same_run(straight, stopped)
+    recipe = json.loads((straight / "card.json").read_text())["recipe"]["teacher"]
+    assert recipe["model"].endswith("/first")
+    assert not recipe["model"].startswith("/")
+    assert recipe["sha256"] == file_sha256(tmp_path / "first" / "model.safetensors")
+
+    # Another teacher in the same place, and none.
+    (tmp_path / "first").rename(tmp_path / "old")
+    other = settings(**CROPS, training={"seed": 6})
+    train(other, annotators, drawn_split, tmp_path / "first")
+    with pytest.raises(CheckpointError, match=r"teacher.sha256 was '\w+', is now '\w+'"):
+        train(config, annotators, drawn_split, stopped, resume=True)
+    with pytest.raises(CheckpointError, match=r"teacher.distillation was 0.5, is now None"):
+        train(settings(**CROPS), annotators, drawn_split, stopped, resume=True)
 
 
 def test_soft_annotations_with_another_loss_leave_no_folder(

@@ -28,6 +28,7 @@ from spermseg.training.optimisation import (
     set_learning_rate,
     update_average,
 )
+from spermseg.training.teacher import Teacher
 
 PRECISIONS = {"no": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
@@ -74,6 +75,8 @@ class Engine:
     training : TrainingDataset or CropDataset
         For balanced class weights.
     accelerator : Accelerator
+    teacher : Teacher, optional
+        Looks at every batch that is trained on.
     """
 
     def __init__(
@@ -82,9 +85,11 @@ class Engine:
         learner: Learner,
         training: TrainingDataset | CropDataset,
         accelerator: Accelerator,
+        teacher: Teacher | None = None,
     ):
         self.config = config
         self.learner = learner
+        self.teacher = teacher
         self.accelerator = accelerator
         self.schema = schema_named(config.data.schema_name)
         shares = torch.from_numpy(training.class_pixels(self.schema.n_classes))
@@ -122,7 +127,7 @@ class Engine:
         torch.manual_seed(
             seed_from(self.config.training.seed, state.step, self.accelerator.process_index)
         )
-        _, loss = self._forward(self._network, images, target)
+        _, loss = self._forward(self._network, images, target, self.teacher)
         learner.scaler.scale(loss).backward()
         if settings.clip_norm is not None:
             learner.scaler.unscale_(learner.optimiser)
@@ -171,12 +176,16 @@ class Engine:
         """Whether any of the processes wants something: all must stop at the same step."""
         return bool(self._sum(torch.tensor(int(wanted))))
 
-    def _forward(self, network: nn.Module, images: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+    def _forward(
+        self, network: nn.Module, images: Tensor, target: Tensor, teacher: Teacher | None = None
+    ) -> tuple[Tensor, Tensor]:
         device, settings = self.accelerator.device, self.config.training
         images = images.to(device, non_blocking=True, memory_format=_memory_format(self.config))
         target = target.to(device, non_blocking=True)
         dtype = PRECISIONS[settings.precision]
         with torch.autocast(device.type, dtype, enabled=settings.precision != "no"):
+            if teacher is not None:
+                target, said = teacher.look(images, target)
             try:
                 outputs = network(images)
             except ValueError as error:
@@ -189,6 +198,8 @@ class Engine:
         loss = self.loss(outputs["out"], target)
         if "aux" in outputs:
             loss = loss + self.config.model.auxiliary_loss * self.loss(outputs["aux"], target)
+        if teacher is not None:
+            loss = loss + teacher.distillation(outputs["out"], said, target)
         return outputs["out"], loss
 
     def _finite(self, loss: Tensor) -> float:

@@ -44,6 +44,7 @@ from spermseg.training.run_folder import (
     recorded_run,
     without_folders,
 )
+from spermseg.training.teacher import with_teacher
 
 logger = logging.getLogger(__name__)
 
@@ -138,6 +139,7 @@ def train(
         )
     accelerator.wait_for_everyone()
 
+    config, teacher = with_teacher(config, accelerator.device)
     public = without_folders(config)
     learner = create_learner(config, accelerator.device)
     weights = "weights: of the checkpoint"
@@ -155,7 +157,7 @@ def train(
         validation = TrainingDataset(
             dataset, split.validation, config.data, schema, seed, False, head_length_px
         )
-    engine = Engine(config, learner, training, accelerator)
+    engine = Engine(config, learner, training, accelerator, teacher)
     session = _Session(public, engine, training, validation, run, on_progress)
 
     with ExitStack() as stack:

@@ -47,12 +47,17 @@ def open_run(run: Path, config: TrainingConfig, dataset: LabelledDataset, split:
 
 
 def without_folders(config: TrainingConfig) -> TrainingConfig:
-    """Shorten an absolute path of pretrained weights to its last two parts, for all outputs."""
-    path = Path(config.model.pretrained)
-    if not path.is_absolute():
-        return config
-    model = config.model.model_copy(update={"pretrained": "/".join(path.parts[-2:])})
-    return config.model_copy(update={"model": model})
+    """Shorten absolute paths of weights and of a teacher to their last two parts, for outputs."""
+    model = config.model.model_copy(update={"pretrained": _shortened(config.model.pretrained)})
+    teacher = config.teacher
+    if teacher is not None:
+        teacher = teacher.model_copy(update={"model": _shortened(teacher.model)})
+    return config.model_copy(update={"model": model, "teacher": teacher})
+
+
+def _shortened(name: str) -> str:
+    path = Path(name)
+    return "/".join(path.parts[-2:]) if path.is_absolute() else name
 
 
 @contextmanager
