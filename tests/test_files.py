@@ -12,6 +12,7 @@ from spermseg.files import (
     added_to_folder,
     atomic_folder,
     atomic_path,
+    claimed,
     locked,
     read_log,
     write_json,
@@ -129,3 +130,14 @@ def test_one_after_the_other_may_into_a_locked_block(tmp_path):
         thread.join()
 
     assert (inside, most) == (0, 1)
+
+
+def test_one_at_a_time_claims_a_block_and_nobody_waits(tmp_path):
+    path = tmp_path / "deep" / ".lock"
+    with claimed(path) as first:
+        with claimed(path) as second:
+            assert (first, second) == (True, False)
+        with claimed(tmp_path / "other") as other:
+            assert other
+    with claimed(path) as again:
+        assert again

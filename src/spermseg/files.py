@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from spermseg.errors import DataError, UsageError
 
@@ -96,16 +96,45 @@ def locked(path: Path | str) -> Iterator[None]:
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a") as stream:
-        # Either ends when the file is closed.
-        if sys.platform == "win32":
-            import msvcrt
-
-            msvcrt.locking(stream.fileno(), msvcrt.LK_LOCK, 1)
-        else:
-            import fcntl
-
-            fcntl.flock(stream, fcntl.LOCK_EX)
+        _lock(stream, wait=True)
         yield
+
+
+@contextmanager
+def claimed(path: Path | str) -> Iterator[bool]:
+    """Tell one thread or process after the other whether it is the only one in the block.
+
+    Parameters
+    ----------
+    path : Path or str
+        As for `locked`, but nobody waits.
+
+    Yields
+    ------
+    bool
+        False when another one is in the block.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a") as stream:
+        try:
+            _lock(stream, wait=False)
+        except (BlockingIOError, PermissionError):
+            yield False
+            return
+        yield True
+
+
+def _lock(stream: IO[str], *, wait: bool) -> None:
+    """Lock an open file, until it is closed."""
+    if sys.platform == "win32":
+        import msvcrt
+
+        msvcrt.locking(stream.fileno(), msvcrt.LK_LOCK if wait else msvcrt.LK_NBLCK, 1)
+    else:
+        import fcntl
+
+        fcntl.flock(stream, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def _name_file(error: BaseException, path: Path) -> None:

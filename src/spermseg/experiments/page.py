@@ -92,7 +92,7 @@ def comparison_markdown(content: Mapping[str, Any]) -> str:
     lines = ["# The 2021 report's experiments", "", content["scale"]["title"], ""]
     lines += [f"> - {warning}" for warning in content["warnings"]]
     lines += ["", "## Its conclusions", ""]
-    lines += _table(
+    lines += markdown_table(
         ("conclusion", "verdict", "figures", "rule"),
         [
             (c["claim"], f"**{c['verdict']}**", "; ".join(c["figures"]), c["rule"])
@@ -105,17 +105,17 @@ def comparison_markdown(content: Mapping[str, Any]) -> str:
     measured = [
         f"{name}: {figure}" for name in LABELLINGS for figure in ("loss", "“IoU”", "“Dice”")
     ]
-    lines += _table(
+    lines += markdown_table(
         ("experiment", "status", "published: loss", "“IoU”", "“Dice”", *measured),
         [(entry["name"], _status(entry), *_report_cells(entry)) for entry in experiments],
     )
     lines += ["", "## IoU on the test pictures", ""]
-    lines += _table(
+    lines += markdown_table(
         ("experiment", *(column.replace("_", " ") for column in COLUMNS)),
         [(entry["name"], *(_cell(entry["iou"][column]) for column in COLUMNS)) for entry in done],
     )
     lines += ["", "## What the defects of its labels do", ""]
-    lines += _table(
+    lines += markdown_table(
         ("trained with", "mean IoU", "difference", *(f"“IoU”, labels {n}" for n in LABELLINGS)),
         [
             (
@@ -129,7 +129,7 @@ def comparison_markdown(content: Mapping[str, Any]) -> str:
     )
     lines += ["", *(f"- {line}" for line in content["defect_lines"])]
     lines += ["", "## Training", ""]
-    lines += _table(
+    lines += markdown_table(
         (
             "experiment",
             "differs",
@@ -152,7 +152,8 @@ def comparison_markdown(content: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+def markdown_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    """Give a table as lines of Markdown."""
     cells = [head, ["---"] * len(head), *rows]
     return ["| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in cells]
 

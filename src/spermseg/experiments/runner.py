@@ -150,8 +150,13 @@ def run_experiments(
         note("waiting")
     for experiment, note in zip(todo, notes, strict=True):
         note("running")
+
+        def run(experiment: Experiment = experiment) -> None:
+            folder = out / experiment.name
+            _run(settings.config(experiment), dataset, split, folder, on_progress)
+
         try:
-            status, reason = _outcome(experiment, dataset, split, out, settings, on_progress)
+            status, reason = attempt(experiment.name, run)
         except KeyboardInterrupt:
             note("waiting", reason="interrupted")
             raise
@@ -191,24 +196,17 @@ def _open_book(
     return Book(out, head)
 
 
-def _outcome(
-    experiment: Experiment,
-    dataset: LabelledDataset,
-    split: Split,
-    out: Path,
-    settings: RunSettings,
-    on_progress: Progress | None,
-) -> tuple[Status, str]:
-    """Run one experiment and say what became of it, and why."""
+def attempt(name: str, run: Callable[[], None]) -> tuple[Status, str]:
+    """Run an experiment and say what became of it, and why; an interruption goes through."""
     try:
-        _run(settings.config(experiment), dataset, split, out / experiment.name, on_progress)
+        run()
     except WeightsUnavailableError as error:
         return "not run", f"weights unavailable: {error}"
     except Exception as error:
         known = errors.translate(error)
         if known is None:
             # The hours of the other experiments must not be lost to a defect in one.
-            logger.exception("%s failed by a defect of spermseg", experiment.name)
+            logger.exception("%s failed by a defect of spermseg", name)
         return "failed", str(known or f"{type(error).__name__}: {error}")
     return "done", ""
 

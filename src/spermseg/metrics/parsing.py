@@ -255,11 +255,8 @@ class ParsingScore:
             raise DataError(f"{len(self.pictures)} pictures against {len(minus.pictures)}")
 
         def figures(draws: NDArray[np.float64]) -> NDArray[np.float64]:
-            blocks = np.array_split(draws, len(draws) // _BLOCK + 1)
-            found = np.concatenate([self._figures(block) for block in blocks])
-            if minus is not None:
-                found -= np.concatenate([minus._figures(block) for block in blocks])
-            return found
+            found = self.figures(draws)
+            return found if minus is None else found - minus.figures(draws)
 
         # Counts that only tell the pictures apart: pooled, they say how often each was drawn.
         apart = np.eye(len(self.pictures))
@@ -271,9 +268,16 @@ class ParsingScore:
             for name, low, high in zip(FIGURES, *limits, strict=True)
         }
 
-    def _figures(self, draws: NDArray[np.float64]) -> NDArray[np.float64]:
-        iou, ap, pcp = self._pooled(draws)
-        return np.stack([mean_score(iou), ap[:, HALF], ap.mean(1), pcp], axis=1)
+    def figures(self, draws: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Give `FIGURES` (R, 4) of the pictures, drawn (R, n) times each; NaN where there is none.
+
+        The detections of each draw are ranked anew.
+        """
+        blocks = []
+        for block in np.array_split(draws, len(draws) // _BLOCK + 1):
+            iou, ap, pcp = self._pooled(block)
+            blocks.append(np.stack([mean_score(iou), ap[:, HALF], ap.mean(1), pcp], axis=1))
+        return np.concatenate(blocks)
 
     def _pooled(self, draws: NDArray[np.float64]) -> tuple[NDArray[np.float64], ...]:
         """IoU (R, C), APp (R, 9) and PCP50 (R,) of the pictures, drawn (R, n) times each."""

@@ -21,28 +21,28 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 Log = Sequence[Mapping[str, Any]]
-_INK = "#3b4252"
+INK = "#3b4252"
 _MANY = 2000
 """More points than this are drawn as pixels within the SVG: they would make a page slow."""
 _STYLE = {
-    "axes.edgecolor": _INK,
+    "axes.edgecolor": INK,
     "axes.grid": True,
     "axes.grid.axis": "y",
-    "axes.labelcolor": _INK,
+    "axes.labelcolor": INK,
     "axes.spines.right": False,
     "axes.spines.top": False,
     "axes.titlelocation": "left",
     "axes.titlesize": "medium",
     "font.size": 9,
     "grid.alpha": 0.25,
-    "grid.color": _INK,
+    "grid.color": INK,
     "grid.linewidth": 0.6,
     "legend.frameon": False,
     "svg.fonttype": "none",
     "svg.hashsalt": "spermseg",
-    "text.color": _INK,
-    "xtick.color": _INK,
-    "ytick.color": _INK,
+    "text.color": INK,
+    "xtick.color": INK,
+    "ytick.color": INK,
 }
 
 
@@ -66,7 +66,7 @@ def curves_svg(log: Log) -> str:
     """
     epochs = _entries(log, "epoch")
     validated = [entry for entry in epochs if entry.get("validation")]
-    with _figure(9, 3.2) as figure:
+    with new_figure(9, 3.2) as figure:
         loss, iou = figure.subplots(1, 2)
         _draw_losses(loss, log)
         loss.set_title("Loss")
@@ -77,11 +77,11 @@ def curves_svg(log: Log) -> str:
             values = _numbers(entry["validation"]["iou"].get(part) for entry in validated)
             iou.plot(steps, values, ".-", color=colour_named(part), label=part)
         means = _numbers(entry["validation"].get("mean_iou") for entry in validated)
-        iou.plot(steps, means, "--", color=_INK, label="mean")
+        iou.plot(steps, means, "--", color=INK, label="mean")
         iou.set(title="IoU on the validation pictures", xlabel="step", ylim=(0, 1))
         if validated:
             iou.legend(loc="center left", bbox_to_anchor=(1, 0.5))
-        return _svg(figure)
+        return svg_text(figure)
 
 
 def loss_comparison_svg(logs: Mapping[str, Log], *, title: str = "Loss") -> str:
@@ -93,7 +93,7 @@ def loss_comparison_svg(logs: Mapping[str, Log], *, title: str = "Loss") -> str:
         One log, as `read_log` gives it, by the name of its training.
     title : str
     """
-    with _figure(9, 3.6) as figure:
+    with new_figure(9, 3.6) as figure:
         axes = figure.subplots()
         for index, (name, log) in enumerate(logs.items()):
             label = name.replace("$", r"\$")  # A dollar would begin a formula.
@@ -111,7 +111,7 @@ def loss_comparison_svg(logs: Mapping[str, Log], *, title: str = "Loss") -> str:
         _logarithmic(axes)
         if logs:
             axes.legend(loc="center left", bbox_to_anchor=(1, 0.5))
-        return _svg(figure)
+        return svg_text(figure)
 
 
 def distribution_svg(
@@ -137,14 +137,14 @@ def distribution_svg(
     names = list(values)
     colours = colours or [colour_named(name) for name in names]
     random = np.random.default_rng(0)
-    with _figure(5, 0.8 + 0.6 * len(names)) as figure:
+    with new_figure(5, 0.8 + 0.6 * len(names)) as figure:
         axes = figure.subplots()
         for row, (name, colour) in enumerate(zip(names, colours, strict=True)):
             known = values[name][~np.isnan(values[name])]
             if known.size:
                 low, middle, high = np.percentile(known, (25, 50, 75))
                 axes.barh(row, high - low, 0.62, low, color=colour, alpha=0.25)
-                axes.plot([middle, middle], [row - 0.31, row + 0.31], color=_INK, lw=1.6)
+                axes.plot([middle, middle], [row - 0.31, row + 0.31], color=INK, lw=1.6)
             heights = row + random.uniform(-0.2, 0.2, known.size)
             (drawn,) = axes.plot(known, heights, "o", color=colour, ms=3.2, alpha=0.75, mec="none")
             drawn.set_rasterized(known.size > _MANY)
@@ -157,7 +157,7 @@ def distribution_svg(
         axes.invert_yaxis()
         axes.grid(axis="x")
         axes.grid(visible=False, axis="y")
-        return _svg(figure)
+        return svg_text(figure)
 
 
 def head_lengths_svg(lengths: Sequence[float | None], sources: Sequence[str]) -> str:
@@ -174,7 +174,7 @@ def head_lengths_svg(lengths: Sequence[float | None], sources: Sequence[str]) ->
 
     numbers = np.arange(1, len(lengths) + 1)
     known = _numbers(lengths)
-    with _figure(5, 3) as figure:
+    with new_figure(5, 3) as figure:
         axes = figure.subplots()
         kinds = zip(get_args(ScaleSource), "s^oD", SERIES_COLOURS, strict=False)
         for kind, marker, colour in kinds:
@@ -188,14 +188,14 @@ def head_lengths_svg(lengths: Sequence[float | None], sources: Sequence[str]) ->
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         if axes.lines:
             axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=3, handletextpad=0.2)
-        return _svg(figure)
+        return svg_text(figure)
 
 
 def confusion_svg(confusion: NDArray[Any], parts: Sequence[str]) -> str:
     """Draw a confusion matrix (C, C), rows the truth, as shares of each row in per cent."""
     total = confusion.sum(1, keepdims=True)
     shares = np.divide(confusion, total, out=np.zeros(confusion.shape), where=total > 0)
-    with _figure(1.2 + 0.85 * len(parts), 0.8 + 0.5 * len(parts)) as figure:
+    with new_figure(1.2 + 0.85 * len(parts), 0.8 + 0.5 * len(parts)) as figure:
         axes = figure.subplots()
         axes.imshow(shares, cmap="Blues", vmin=0, vmax=1.0, aspect="auto", alpha=0.85)
         for row, column in np.ndindex(*confusion.shape):
@@ -210,7 +210,7 @@ def confusion_svg(confusion: NDArray[Any], parts: Sequence[str]) -> str:
         axes.grid(visible=False)
         axes.spines[:].set_visible(False)
         axes.tick_params(length=0)
-        return _svg(figure)
+        return svg_text(figure)
 
 
 def _draw_losses(axes: Axes, log: Log) -> None:
@@ -254,7 +254,8 @@ def _percent(share: float) -> str:
 
 
 @contextmanager
-def _figure(width: float, height: float) -> Iterator[Figure]:
+def new_figure(width: float, height: float) -> Iterator[Figure]:
+    """Give an empty figure in the style of all plots, its size in inches."""
     import matplotlib as mpl
     from matplotlib.figure import Figure
 
@@ -262,13 +263,14 @@ def _figure(width: float, height: float) -> Iterator[Figure]:
         yield Figure((width, height), layout="constrained")
 
 
-def _svg(figure: Figure) -> str:
+def svg_text(figure: Figure) -> str:
+    """Give a figure of `new_figure` as SVG, without XML header; ink takes the page's colour."""
     stream = io.StringIO()
     nothing = dict.fromkeys(("Creator", "Date", "Format", "Type"))
     figure.savefig(stream, format="svg", transparent=True, metadata=nothing)
     text = stream.getvalue()
-    text = text[text.index("<svg") :].replace(f"fill: {_INK}", "fill: currentColor")
-    text = text.replace(f"stroke: {_INK}", "stroke: currentColor")
+    text = text[text.index("<svg") :].replace(f"fill: {INK}", "fill: currentColor")
+    text = text.replace(f"stroke: {INK}", "stroke: currentColor")
     return re.sub(
         r'(<svg[^>]*?) width="(.*?)" height=".*?"',
         r'\1 style="width: 100%; max-width: \2; height: auto"',

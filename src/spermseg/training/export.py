@@ -81,7 +81,7 @@ def export_run(
         do not go together.
     """
     network, card = load_network(run)
-    offsets = _by_channel(logit_offsets or {}, card.schema)
+    offsets = offsets_by_channel(logit_offsets or {}, card.schema)
     lean = _lean(network, card)
     if others or views != 1:
         members = [_fitting(load_network(other), card, other) for other in others]
@@ -216,8 +216,14 @@ class _WithOffsets(nn.Module):
         return logits + self.offsets if self.shifted else logits
 
 
-def _by_channel(offsets: Mapping[str, float], schema: LabelSchema) -> NDArray[np.float32]:
-    """Give offsets (1, C, 1, 1) in the order of the schema, 0 where none is given."""
+def offsets_by_channel(offsets: Mapping[str, float], schema: LabelSchema) -> NDArray[np.float32]:
+    """Give offsets of logits (1, C, 1, 1) in the order of the schema, 0 where none is given.
+
+    Raises
+    ------
+    UsageError
+        When one is of no part of the schema, or not finite.
+    """
     unknown = [part for part in offsets if part not in schema.parts]
     if unknown:
         raise UsageError(
