@@ -18,6 +18,7 @@ from spermseg.cli import (
     models,
     robustness,
     serve,
+    study,
     train,
 )
 
@@ -31,6 +32,7 @@ app = typer.Typer(
 app.command("analyze")(analyze.command)
 app.add_typer(data.app, name="data")
 app.add_typer(experiments.app, name="experiments")
+app.add_typer(study.app, name="study")
 app.add_typer(models.app, name="models")
 app.command("train")(train.command)
 app.command("evaluate")(evaluate.command)

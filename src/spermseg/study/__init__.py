@@ -1,0 +1,1 @@
+"""A study: many short trainings that each differ from another in one thing, and what that gave."""
