@@ -8,7 +8,7 @@ from spermseg.cli import app
 from spermseg.data.images import write_image
 from spermseg.data.preprocess import Preprocessing
 from spermseg.data.splits import Split, write_split
-from spermseg.errors import DatasetError, SplitError
+from spermseg.errors import DatasetError, SplitError, UsageError
 from spermseg.inference.card import ModelCard
 from spermseg.inference.predictor import Predictor
 from spermseg.structures import SCHEMAS
@@ -97,3 +97,49 @@ def test_split_of_other_pictures(run, pictures):
 def test_missing_data(run, tmp_path):
     with pytest.raises(DatasetError, match="no such folder"):
         invoke("evaluate", run, "--data", tmp_path / "nowhere")
+
+
+@pytest.fixture
+def annotated_sperm(tmp_path):
+    """Folder of one picture with one sperm, of the colours that `colour_model` reads."""
+    parts = {  # left, top, right, bottom; the colour
+        "Nucleus": ((20, 30, 60, 56), (0, 0, 255)),
+        "Midpiece": ((60, 40, 90, 46), (0, 255, 0)),
+        "Tail": ((90, 41, 190, 45), (255, 0, 0)),
+    }
+    image = np.full((90, 220, 3), 255, np.uint8)
+    for (left, top, right, bottom), colour in parts.values():
+        image[top:bottom, left:right] = colour
+    folder = tmp_path / "labelled"
+    write_image(folder / "a.png", image)
+    shapes = [
+        {"label": name, "group_id": 3, "shape_type": "rectangle", "points": [box[:2], box[2:]]}
+        for name, (box, _) in parts.items()
+    ]
+    (folder / "a.json").write_text(json.dumps({"shapes": shapes}))
+    return folder
+
+
+def test_worst_sperm_with_reasons(colour_model, annotated_sperm, tmp_path, capsys):
+    reasons = tmp_path / "reasons.yaml"
+    reasons.write_text(
+        "model: colours\n"
+        "reasons: [{picture: a, sperm: 3, reason: blur, sentence: It is not sharp.}]\n"
+    )
+    arguments = ("evaluate", colour_model, "--data", annotated_sperm, "--part", "all")
+    out = tmp_path / "out"
+    invoke(*arguments, "-o", out, "--worst", "5", "--reasons", reasons)
+    (row,) = json.loads((out / "worst.json").read_text())["worst"]
+    assert (row["picture"], row["sperm"], row["reason"]) == ("a", 3, "blur")
+    assert row["iou"]["nucleus"] > 0.9
+    assert "It is not sharp." in (out / "worst.html").read_text()
+    assert capsys.readouterr().out.rstrip().endswith("worst.html")
+
+
+def test_worst_sperm_are_not_shown_unless_asked_for(colour_model, annotated_sperm, tmp_path):
+    arguments = ("evaluate", colour_model, "--data", annotated_sperm, "--part", "all")
+    out = tmp_path / "out"
+    invoke(*arguments, "-o", out)
+    assert not (out / "worst.html").exists()
+    with pytest.raises(UsageError, match="--worst 20"):
+        invoke(*arguments, "-o", out, "--reasons", tmp_path / "reasons.yaml")

@@ -8,9 +8,9 @@ import pytest
 from PIL import Image, ImageDraw
 
 from spermseg.evaluation import evaluate, write_evaluation_report
-from spermseg.evaluation.parsing_scores import compare_separated, parsing_table
+from spermseg.evaluation.parsing_scores import detections, parsing_table
 from spermseg.metrics.parsing import HALF, compare_sperm
-from spermseg.structures import SCHEMAS, LabelledSample, Part, Scale, Segmentation, SpermInstance
+from spermseg.structures import SCHEMAS, Part, Scale, Segmentation, SpermInstance
 
 SCHEMA = SCHEMAS["sperm-parsing"]
 SIZE = (160, 320)
@@ -86,10 +86,8 @@ def test_tails_without_head_and_rims_of_heads_are_no_detections():
     seen[70:90, 310:] = Part.NUCLEUS  # And the rim of a head that the border cuts.
     scores = np.moveaxis(np.eye(SCHEMA.n_classes, dtype=np.float32)[SCHEMA.to_indices(seen)], 2, 0)
     scale = Scale("head length given", 40.0)
-    sample = LabelledSample(
-        "a", np.zeros((*SIZE, 3), np.uint8), part_map=draw(40), instances=one_by_one(40)
-    )
-    compared = compare_separated(Segmentation(seen, scores, SCHEMA, scale), sample)
+    found = detections(Segmentation(seen, scores, SCHEMA, scale))
+    compared = compare_sperm(found, one_by_one(40), SIZE)
     assert compared.found[:, HALF].tolist() == [True]
 
 

@@ -38,19 +38,35 @@ def command(
     split: Annotated[Path | None, typer.Option(help="Split file; else the training's.")] = None,
     layout: Annotated[str | None, typer.Option(help="Layout of the folder.")] = None,
     annotation_set: Annotated[int, typer.Option(help="Where a layout has several.")] = 1,
+    worst: Annotated[
+        int, typer.Option(min=0, help="Show so many of the worst sperm: worst.html, worst.json.")
+    ] = 0,
+    reasons: Annotated[
+        Path | None, typer.Option(help="YAML: why each of the worst sperm went wrong.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print evaluation.json.")] = False,
 ) -> None:
-    """Compare a model with an annotation: scores, overlays, panels and an HTML report."""
+    """Compare a model with an annotation: scores, overlays, panels and an HTML report.
+
+    For research use, not for clinical diagnosis.
+    """
     import dataclasses
     import json
     import sys
 
     from spermseg.cli.progress import progress_bar
     from spermseg.data.datasets import open_dataset
+    from spermseg.errors import UsageError
     from spermseg.evaluation import evaluate, select_pictures, write_evaluation_report
+    from spermseg.evaluation.reasons import read_reasons
+    from spermseg.evaluation.worst import write_worst
     from spermseg.files import read_log
 
+    if reasons and not worst:
+        raise UsageError("--reasons belongs to --worst", fix="Say how many sperm, as --worst 20")
     predictor, run = open_model(model)
+    if reasons:
+        read_reasons(reasons, predictor.card.id)  # Rather now than after the evaluation.
     dataset = open_dataset(data, layout, annotation_set=annotation_set)
     pictures = select_pictures(
         dataset, part.value, training_split=run and run / "split.json", split=split
@@ -72,11 +88,15 @@ def command(
     out = out or (run or Path()) / f"evaluation-{part}"
     log = run and run / "log.jsonl"
     write_evaluation_report(result, out, log=read_log(log) if log and log.exists() else ())
+    if worst:
+        write_worst(result, predictor, dataset, out, worst, reasons)
     if as_json:
         print(json.dumps(result.to_dict(), indent=2, ensure_ascii=False))
     else:
         _print_table(result)
         print(out / "report.html")
+        if worst:
+            print(out / "worst.html")
 
 
 def open_model(model: str) -> tuple[Predictor, Path | None]:

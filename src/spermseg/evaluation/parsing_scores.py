@@ -1,4 +1,4 @@
-"""Sperm one by one: those told apart in a picture held against the annotated ones."""
+"""Sperm one by one: which of those told apart in a picture count, and the figures of a set."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from spermseg.analysis.instances import HEADLESS, separate_sperm
-from spermseg.metrics.parsing import ParsingScore, PictureParsing, compare_sperm
-from spermseg.structures import LabelledSample, Segmentation
+from spermseg.metrics.parsing import ParsingScore, PictureParsing
+from spermseg.structures import Segmentation, SpermInstance
 
 PEOPLE: Mapping[str, tuple[float, float]] = {
     "miou": (0.722, 0.745),
@@ -24,27 +24,23 @@ which people do not annotate. Chosen on the pictures of one acquisition day, see
 ``docs/separation.md``; no figure but mIoU depends on it there."""
 
 
-def compare_separated(segmentation: Segmentation, sample: LabelledSample) -> PictureParsing:
-    """Tell the sperm of a picture apart and hold them against the annotated ones.
+def detections(segmentation: Segmentation) -> list[SpermInstance]:
+    """Tell the sperm of a picture apart, and leave out what is no detection.
 
     Parameters
     ----------
     segmentation : Segmentation
-        Of the sample.
-    sample : LabelledSample
-        With its sperm one by one.
 
     Returns
     -------
-    PictureParsing
-        Tails without a head are no detections, nor are sperm below `LEAST_SCORE`.
+    list of SpermInstance
+        Without tails that have no head, and without sperm below `LEAST_SCORE`.
     """
-    found = [
+    return [
         one
         for one in separate_sperm(segmentation)
         if HEADLESS not in one.flags and one.score >= LEAST_SCORE
     ]
-    return compare_sperm(found, sample.instances or (), sample.size, segmentation.schema)
 
 
 def parsing_table(pictures: Sequence[PictureParsing]) -> dict[str, Any] | None:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from spermseg import DISCLAIMER, __version__
 from spermseg.evaluation.parsing_scores import parsing_table
+from spermseg.evaluation.sperm_matches import PictureSperm
 from spermseg.inference.card import ModelCard
 from spermseg.metrics import intervals, parts, report_2021
 from spermseg.metrics.parsing import PictureParsing
@@ -57,6 +58,8 @@ class EvaluatedPicture:
         None for a schema other than the report's.
     parsing : PictureParsing, optional
         Its sperm one by one; None where they are not annotated, or not compared.
+    sperm : PictureSperm, optional
+        The same sperm, part by part.
     """
 
     id: str
@@ -66,6 +69,7 @@ class EvaluatedPicture:
     centerline: NDArray[np.int64] | None
     report_2021: Report2021 | None
     parsing: PictureParsing | None = None
+    sperm: PictureSperm | None = None
 
 
 @dataclass(frozen=True)

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from spermseg.data.datasets.base import LabelledDataset
 from spermseg.errors import DataError, UsageError
-from spermseg.evaluation.parsing_scores import compare_separated
+from spermseg.evaluation.parsing_scores import detections
 from spermseg.evaluation.result import EvaluatedPicture, EvaluationResult, Report2021
+from spermseg.evaluation.sperm_matches import PictureSperm, match_sperm
 from spermseg.inference.card import ModelCard
 from spermseg.inference.predictor import Predictor
 from spermseg.metrics import intervals, parts, report_2021
-from spermseg.metrics.parsing import PictureParsing
+from spermseg.metrics.parsing import PictureParsing, compare_sperm
 from spermseg.metrics.sperm_iou import PARSING_SCHEMA
 from spermseg.metrics.thin_structures import centerline_counts
 from spermseg.report.overlays import Illustration
@@ -118,6 +119,7 @@ class _Comparison:
     prediction: NDArray[np.uint8]
     scores: NDArray[np.float32] | None = None
     parsing: PictureParsing | None = None
+    sperm: PictureSperm | None = None
 
 
 def _compare(
@@ -133,11 +135,14 @@ def _compare(
         prediction = scores.argmax(0).astype(np.uint8)
         return _Comparison(id, sample.group, target, prediction, scores)
     segmentation = predictor.segment(sample)
-    parsing = None
-    if sperm and schema == PARSING_SCHEMA and sample.instances is not None:
-        parsing = compare_separated(segmentation, sample)
     prediction = schema.to_indices(segmentation.part_map)
-    return _Comparison(id, sample.group, target, prediction, parsing=parsing)
+    comparison = _Comparison(id, sample.group, target, prediction)
+    if not sperm or schema != PARSING_SCHEMA or sample.instances is None:
+        return comparison
+    found = detections(segmentation)
+    parsing = compare_sperm(found, sample.instances, sample.size, schema)
+    matches = match_sperm(sample, segmentation, found, parsing)
+    return replace(comparison, parsing=parsing, sperm=matches)
 
 
 def _compare_at_working_size(
@@ -191,6 +196,7 @@ def _count(comparison: _Comparison, schema: LabelSchema, *, thorough: bool) -> E
         centerline,
         values,
         comparison.parsing,
+        comparison.sperm,
     )
 
 
