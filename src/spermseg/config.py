@@ -107,6 +107,9 @@ class CropSettings(_Settings):
     on_unannotated : float
         Share of those that are centred near something stained that nobody annotated instead:
         round cells, debris, tails cut off, which a network takes for sperm when it sees few.
+    paste : float
+        Share of the crops into which up to three annotated sperm of other pictures are pasted,
+        turned and mirrored, where nothing is annotated; see `spermseg.training.copy_paste`.
     rehearsed : float, optional
         Share of the crops that are of pictures on which a model is held to what it knows, where it
         is trained on from another; see `spermseg.training.rehearsal`.
@@ -124,6 +127,7 @@ class CropSettings(_Settings):
     per_epoch: int = Field(1000, ge=1)
     on_sperm: float = Field(0.75, ge=0, le=1)
     on_unannotated: float = Field(0.0, ge=0, le=1)
+    paste: float = Field(0.0, ge=0, le=1)
     rehearsed: float | None = Field(None, gt=0, lt=1)
     zoom: tuple[float, float] = (0.75, 1.35)
     wide_zoom: tuple[float, float] = (0.45, 2.2)

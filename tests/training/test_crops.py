@@ -5,10 +5,11 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import ndimage
 
 from spermseg.config import AppearanceSettings, CropSettings, DataSettings
 from spermseg.errors import DataError, SplitError
-from spermseg.structures import IGNORE_ID, SCHEMAS, LabelledSample
+from spermseg.structures import IGNORE_ID, SCHEMAS, LabelledSample, SpermInstance
 from spermseg.training.appearance import white_of
 from spermseg.training.crops import (
     CropDataset,
@@ -258,3 +259,42 @@ def test_crops_lie_on_unannotated_things_when_asked():
         return np.mean(dark)
 
     assert shares(on_unannotated=1.0) > 0.6 > 0.4 > shares(on_unannotated=0.0)
+
+
+class WithTails(Discs):
+    """The discs with a tail each, all of one sperm in picture a, not told apart in the others."""
+
+    def with_annotation_set(self, number):
+        return self
+
+    def load(self, sample_id):
+        sample = super().load(sample_id)
+        tail = np.zeros(sample.size, bool)
+        tail[88:92, 141:200] = True
+        part_map = np.where(tail, np.uint8(3), sample.part_map)
+        sample.image[tail] = (120, 130, 150)
+        masks = {NUCLEUS: sample.part_map == NUCLEUS, 3: tail}
+        instances = (SpermInstance.from_full_masks(1, masks),) if sample_id == "a" else None
+        return LabelledSample(sample_id, sample.image, part_map=part_map, instances=instances)
+
+
+def test_sperm_of_other_pictures_are_pasted_into_a_share_of_the_crops():
+    crops = {"size": 128, "zoom": (1, 1), "wide_share": 0, "stretch": 0, "per_epoch": 60}
+
+    def heads(paste):
+        dataset = make(WithTails(), paste=paste, **crops)
+        nucleus = SCHEMA.ids.index(NUCLEUS)
+        found = [ndimage.label((target == nucleus).numpy())[1] for _, target in dataset]
+        return np.array(found), dataset._draws
+
+    (before, _), (half, _), (after, draws) = heads(0.0), heads(0.5), heads(1.0)
+    # Only picture a has a sperm to give, and none to take.
+    assert (after[draws == 0] == before[draws == 0]).all()
+    assert before.max() == 1
+    assert (after > before).sum() > (half > 0.5 + before).sum() > 0
+    assert (after - before).max() > 1
+
+
+def test_without_sperm_that_are_told_apart_nothing_can_be_pasted():
+    with pytest.raises(DataError, match=r"discs: no sperm to paste.*crops.paste to 0"):
+        make(paste=0.5)

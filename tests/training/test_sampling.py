@@ -7,7 +7,7 @@ from scipy import ndimage
 
 from spermseg.data.preprocess import resize_image
 from spermseg.structures import IGNORE_ID
-from spermseg.training.sampling import sample_image, sample_labels
+from spermseg.training.sampling import sample_image, sample_labels, steps
 
 
 def identity(size, offset=(0, 0), step=1.0):
@@ -48,3 +48,12 @@ def test_labels_are_read_at_the_nearest_pixel_and_ignored_outside():
     labels = np.arange(12, dtype=np.uint8).reshape(3, 4)
     points = np.array([[[-0.51, -0.49, 1.4, 2.6]], [[0, 0, 2.6, 1]]], np.float32)
     assert sample_labels(labels, points).tolist() == [[IGNORE_ID, 0, 7, IGNORE_ID]]
+
+
+def test_steps_are_those_of_the_grid():
+    matrix = np.array([[0.4, -1.1], [0.9, 0.7]])
+    grid = np.mgrid[:31, :17].astype(float)
+    points = (np.tensordot(matrix, grid, 1) + np.array([700, 900])[:, None, None]).astype(
+        np.float32
+    )
+    np.testing.assert_allclose(steps(points), matrix, atol=1e-4)

@@ -21,11 +21,15 @@ from spermseg.errors import DataError, SplitError
 from spermseg.structures import HEAD_PARTS, LabelSchema, Part
 from spermseg.training.annotation_sets import majority, shares
 from spermseg.training.appearance import vary_appearance, white_of
+from spermseg.training.copy_paste import FreeSperm, free_sperm, paste
 from spermseg.training.dataset import preprocessing_of
-from spermseg.training.sampling import inside, sample_image, sample_labels
+from spermseg.training.sampling import inside, sample_image, sample_labels, steps
 
 _FEW = 4000
 """So many pixels of a kind are kept of a picture, to lay crops on."""
+
+MOST_PASTED = 3
+"""So many sperm, at most, are pasted into a crop."""
 
 _RIM = 6
 """Nearer than this to an annotated pixel, in pixels of the picture, nothing is unannotated."""
@@ -38,6 +42,8 @@ class _Picture:
     levels: tuple[NDArray[np.uint8], ...]
     labels: tuple[NDArray[np.uint8], ...]
     white: Tensor
+    free: tuple[FreeSperm, ...]
+    """To be pasted into other pictures; empty where `CropSettings.paste` asks for none."""
     sperm: NDArray[np.int32]
     """Some annotated pixels (n, 2), row and column."""
     unannotated: NDArray[np.int32]
@@ -49,9 +55,9 @@ class CropDataset(Dataset[tuple[Tensor, Tensor]]):
     """Crops drawn anew in every epoch from pictures that are kept in memory as uint8.
 
     An item is one crop: any place, direction and mirroring, a zoom around the working scale, the
-    annotation sets as asked for, another appearance. Picture and labels are sampled once, straight
-    from the original pixels: bilinearly, and by nearest neighbour. It follows from the seed, the
-    epoch and its place in the epoch alone.
+    annotation sets as asked for, sperm of other pictures in some, another appearance. Picture and
+    labels are sampled once, straight from the original pixels: bilinearly, and by nearest
+    neighbour. It follows from the seed, the epoch and its place in the epoch alone.
 
     Parameters
     ----------
@@ -100,14 +106,14 @@ class CropDataset(Dataset[tuple[Tensor, Tensor]]):
         self.head_length_px = typical_head_length(dataset, ids)
         self.zoom = settings.head_length_px / self.head_length_px
         annotated = [dataset.with_annotation_set(n) for n in settings.annotation_sets]
-        read = partial(
-            _read,
-            schema=schema,
-            seed=seed,
-            searched=self.crops.on_unannotated > 0,
-            united=settings.annotations == "majority",
-        )
+        read = partial(_read, settings=settings, crops=self.crops, schema=schema, seed=seed)
         self._pictures = [read(annotated, one) for one in ids]
+        if self.crops.paste and not any(picture.free for picture in self._pictures):
+            raise DataError(
+                "no sperm to paste: none is annotated by itself, whole, away from others",
+                where=dataset.root,
+                fix="Set data.crops.paste to 0",
+            )
         self._rehearsed_share = self.crops.rehearsed or 0.0
         self._rehearsed: list[_Picture] = []
         if rehearsal is not None and self._rehearsed_share:
@@ -139,23 +145,33 @@ class CropDataset(Dataset[tuple[Tensor, Tensor]]):
         picture, zoom = self._pictures[self._draws[index]], self.zoom
         if self._rehearsed and rng.random() < self._rehearsed_share:
             picture, zoom = self._rehearsed[rng.integers(len(self._rehearsed))], 1.0
-        sets = picture.labels
         soft = self.settings.annotations == "soft"
-        if not soft:
-            sets = (sets[rng.integers(len(sets))],)
+        number = len(picture.labels)
+        sets = range(number) if soft else (int(rng.integers(number)),)
         near = picture.sperm
         if self.crops.on_unannotated and rng.random() < self.crops.on_unannotated:
             near = picture.unannotated
-        size = sets[0].shape
+        size = picture.labels[0].shape
         points = crop_points(size, near, zoom, self.crops, rng, self.settings.margin)
         image = sample_image(picture.levels, points)
+        targets = [sample_labels(picture.labels[n], points) for n in sets]
+        if self.crops.paste and rng.random() < self.crops.paste:
+            matrix = zoom / self.zoom * steps(points)
+            for sperm in self._elsewhere(picture, rng):
+                image, targets = paste(image, targets, sperm, sets, matrix, rng)
         image = vary_appearance(image, picture.white, self.crops.appearance, rng)
         if self.settings.margin:
             outside = torch.from_numpy(~inside(points, size))
             image = torch.where(outside, self._blank, image)
-        targets = [sample_labels(labels, points) for labels in sets]
         target = shares(targets, self.schema.n_classes) if soft else targets[0]
         return (image - self._mean) / self._std, target
+
+    def _elsewhere(self, picture: _Picture, rng: np.random.Generator) -> list[FreeSperm]:
+        """Draw a few sperm of other pictures."""
+        others = [one.free for one in self._pictures if one.free and one is not picture]
+        number = int(rng.integers(1, MOST_PASTED + 1)) if others else 0
+        chosen = [others[rng.integers(len(others))] for _ in range(number)]
+        return [free[rng.integers(len(free))] for free in chosen]
 
     def class_pixels(self, n_classes: int) -> NDArray[np.int64]:
         """Count the pixels of every class (n_classes,) in the first annotation of the pictures."""
@@ -273,18 +289,18 @@ def unannotated_pixels(
 def _read(
     annotated: Sequence[LabelledDataset],
     sample_id: str,
+    settings: DataSettings,
+    crops: CropSettings,
     schema: LabelSchema,
     seed: int,
-    searched: bool,
-    united: bool,
 ) -> _Picture:
-    """Read a picture; `searched` for what is stained and not annotated, annotations `united`."""
+    """Read a picture, and what the settings ask for beside it."""
     samples = [dataset.load(sample_id) for dataset in annotated]
     try:
         labels = tuple(schema.to_indices(sample.part_map) for sample in samples)
     except DataError as error:
         raise DataError(error.what, where=sample_id, fix="Set data.schema") from None
-    if united:
+    if settings.annotations == "majority":
         labels = (majority(labels),)
     image = np.array(to_uint8(samples[0].image))
     levels = [image]
@@ -294,10 +310,11 @@ def _read(
     known = np.argwhere((labels[0] != 0) & (labels[0] != schema.ignore_id))
     white = white_of(image)
     stained = np.zeros((0, 2), np.int64)
-    if searched:
+    if crops.on_unannotated:
         stained = unannotated_pixels(image, samples[0].part_map, white)
     few = [
         np.random.default_rng(seed).permutation(pixels)[:_FEW].astype(np.int32)
         for pixels in (known, stained)
     ]
-    return _Picture(tuple(levels), labels, torch.from_numpy(white), *few)
+    free = free_sperm(levels, labels, samples[0].instances or ()) if crops.paste else ()
+    return _Picture(tuple(levels), labels, torch.from_numpy(white), free, *few)

@@ -12,6 +12,8 @@ from torch.nn import functional as F
 
 from spermseg.structures import IGNORE_ID
 
+_CORNERS = ((0, 0), (-1, 0), (0, -1))
+
 
 def sample_image(levels: Sequence[NDArray[np.uint8]], points: NDArray[np.float32]) -> Tensor:
     """Read a picture at `points` bilinearly, from the level that is nearest in scale.
@@ -59,3 +61,13 @@ def inside(points: NDArray[np.float32], size: tuple[int, ...]) -> NDArray[np.boo
     """Tell which points (2, h, w) lie on a pixel of a picture of `size` (H, W)."""
     rows, columns = points + 0.5
     return (rows >= 0) & (rows < size[0]) & (columns >= 0) & (columns < size[1])
+
+
+def steps(points: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Give the steps (2, 2) of a grid of points (2, h, w): to the next row, to the next column.
+
+    The first index is row and column of the picture; the grid is turned and stretched, not bent.
+    """
+    first, down, right = (points[:, row, column].astype(float) for row, column in _CORNERS)
+    height, width = points.shape[1:]
+    return np.stack([(down - first) / (height - 1), (right - first) / (width - 1)], axis=1)
