@@ -46,11 +46,13 @@ def test_settings_are_those_of_the_base_and_the_own_ones(quick):
     assert (config.name, config.training.seed) == ("loss-3", 3)
 
 
-def test_overrides_lie_over_all_but_the_seed(quick):
-    overrides = {"training": {"seed": 9, "workers": 2}, "data": {"crops": {"size": 64}}}
-    config = quick.config("base", 1, Path("out"), overrides)
-    assert (config.training.seed, config.training.workers) == (1, 2)
-    assert config.data.crops.size == 64
+def test_overrides_lie_over_the_base_and_undo_no_difference(quick):
+    overrides = {"training": {"seed": 9, "workers": 2}, "loss": {"terms": {"focal": 1.0}}}
+    base, loss = (quick.config(name, 1, Path("out"), overrides) for name in ("base", "loss"))
+    for config in (base, loss):
+        assert (config.training.seed, config.training.workers) == (1, 2)
+    assert base.loss.terms == {"focal": 1.0}
+    assert loss.loss.terms == {"cross_entropy": 1.0, "dice": 0.5}
 
 
 def test_a_second_stage_begins_with_the_first_of_its_seed_wherever_the_folder_lies(quick, tmp_path):

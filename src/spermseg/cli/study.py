@@ -47,7 +47,7 @@ def run(
     ] = None,
     settings: Annotated[
         Path | None,
-        typer.Option(help="Settings, YAML, laid over every experiment: what the machine asks for."),
+        typer.Option(help="Settings, YAML, laid over the base's: what the machine asks for."),
     ] = None,
     layout: Annotated[str | None, typer.Option(help="Layout of the folder.")] = None,
 ) -> None:

@@ -25,6 +25,7 @@ from spermseg.study.comparison import (
     Row,
     StudyComparison,
 )
+from spermseg.study.plan import describe
 from spermseg.study.results import FIGURES, PAINTED, RAW, TAIL_RECALL
 
 FORMAT, FORMAT_VERSION = "spermseg study comparison", 1
@@ -227,7 +228,7 @@ def _facts(content: Mapping[str, Any]) -> list[str]:
     versions = [", ".join(f"{k} {v}" for k, v in entry.items()) for entry in content["versions"]]
     lines += [f"- **Versions.** {text}." for text in versions]
     if content["overrides"]:
-        lines.append(f"- **Laid over every experiment.** `{content['overrides']}`")
+        lines.append(f"- **Laid over the base.** {describe(content['overrides'])}")
     return lines
 
 

@@ -89,11 +89,15 @@ class Study:
 
     experiments: Mapping[str, Experiment]
 
-    def settings(self, name: str) -> dict[str, Any]:
-        """Give what an experiment and all those that it differs from set."""
+    def settings(self, name: str, overrides: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """Give what an experiment and all those that it differs from set.
+
+        `overrides` lie over the first of them, so that they undo none of the differences.
+        """
         experiment = self.experiments[name]
-        before = {} if experiment.base is None else self.settings(experiment.base)
-        return merge(before, experiment.settings)
+        if experiment.base is None:
+            return merge(experiment.settings, overrides or {})
+        return merge(self.settings(experiment.base, overrides), experiment.settings)
 
     def in_order(self, names: Collection[str] = ()) -> tuple[str, ...]:
         """Give the experiments `names`, or all, and those they need, each after what it needs.
@@ -130,7 +134,7 @@ class Study:
         out : Path
             Folder of the study, where the weights of other experiments lie.
         overrides : mapping, optional
-            Laid over the settings of every experiment.
+            See `settings`.
         """
         experiment = self.experiments[name]
         own: dict[str, Any] = {"name": run_name(name, seed), "training": {"seed": seed}}
@@ -145,8 +149,7 @@ class Study:
                 "model": str(run_folder(out, experiment.teacher, seed) / "model.safetensors"),
                 "architecture": teacher.model.architecture,
             }
-        settings = merge(merge(self.settings(name), overrides or {}), own)
-        return training_config(settings, where=name)
+        return training_config(merge(self.settings(name, overrides), own), where=name)
 
     def _needs(self, name: str) -> tuple[str, ...]:
         if name not in self.experiments:

@@ -87,7 +87,7 @@ class StudyRun:
     synthetic : LabelledDataset, optional
         For experiments with ``data: synthetic``.
     overrides : mapping
-        Laid over the settings of every experiment.
+        Laid over the settings of the experiment that all others differ from.
     deadline : Deadline
     on_progress : callable, optional
     """
