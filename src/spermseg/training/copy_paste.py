@@ -242,9 +242,10 @@ def _lift(
     size = np.array(sperm.weight.shape)
     half = np.ceil(np.abs(np.linalg.inv(matrix)) @ (size / 2)).astype(int)
     grid = np.stack(np.meshgrid(*(np.arange(-n, n + 1) for n in half), indexing="ij"))
-    centred = np.tensordot(matrix, grid, 1).astype(np.float32)
-    local = centred + (size.astype(np.float32) - 1)[:, None, None] / 2
-    points = local + np.array(sperm.corner, np.float32)[:, None, None]
+    centre = (size - 1) / 2
+    centred = np.tensordot(matrix, grid, 1)
+    local = (centred + centre[:, None, None]).astype(np.float32)
+    points = (centred + (centre + sperm.corner)[:, None, None]).astype(np.float32)
     weight = sample_image((sperm.weight[..., None],), local)
     light = sample_image(sperm.levels, points).clamp(min=_DARKEST)
     density = -weight * torch.log(light / torch.from_numpy(sperm.ground)[:, None, None])
