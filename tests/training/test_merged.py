@@ -14,7 +14,11 @@ from spermseg.training.models import create_model
 
 torch.set_num_threads(1)
 
-NAMES = ("unet_mobilenetv4_small", "unet_mobilenetv4_small_context")
+NAMES = (
+    "unet_mobilenetv4_small",
+    "unet_mobilenetv4_small_context",
+    "unet_efficientnet_lite2_context",
+)
 
 
 def trained(name, n_classes=3):

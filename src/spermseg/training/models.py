@@ -155,7 +155,11 @@ ARCHITECTURES |= {
         _merged(ARCHITECTURES[name].build),
         auxiliary=False,
     )
-    for name in ("unet_mobilenetv4_small", "unet_mobilenetv4_small_context")
+    for name in (
+        "unet_mobilenetv4_small",
+        "unet_mobilenetv4_small_context",
+        "unet_efficientnet_lite2_context",
+    )
 }
 
 
