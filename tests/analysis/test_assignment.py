@@ -44,6 +44,20 @@ def test_a_tail_that_only_passes_a_head_is_not_its_own(stroke):
     assert trace_courses(graph, {}, heads > 0, L) == {}
 
 
+def test_a_tail_does_not_turn_off_into_a_longer_one_without_head(stroke):
+    size = (300, 400)
+    heads = heads_at(size, (100, 20))
+    mask = stroke(np.zeros(size, bool), (100, 40), (100, 210))
+    # Across it, at 45 degrees; six head lengths of it lie ahead, of its own only one.
+    mask = stroke(mask, (40, 110), (100, 170), (280, 350))
+    midpiece = mask.copy()
+    midpiece[:, 70:] = False
+    graph = skeleton_graph(mask & (heads == 0), shortest_spur=6, merge=9)
+    necks = find_necks(graph, midpiece, HeadOutlines(heads), L)
+    course = trace_courses(graph, necks, heads > 0, L)[1]
+    assert course.points[-1] == pytest.approx([100, 210], abs=5)
+
+
 def test_courses_are_shared_out():
     point = np.zeros((2, 2))
     both, left, right = (

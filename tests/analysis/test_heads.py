@@ -37,6 +37,19 @@ def test_touching_heads_are_cut_at_their_waist(angle):
         assert (mine & mask).sum() / (mine | mask).sum() > 0.85
 
 
+@pytest.mark.parametrize("angle", [0.0, 0.7])
+def test_small_heads_side_by_side_stay_apart(angle):
+    beside = (40 + 25 * np.cos(angle), 50 - 25 * np.sin(angle))
+    one = ellipse((90, 120), (40, 50), 36, 22, angle)
+    other = ellipse((90, 120), beside, 36, 22, angle)
+    # Together they are smaller than one and a half heads, and the gap is one that is closed.
+    assert not (one & other).any()
+    heads = separate_heads(one | other, 45)
+    assert heads.max() == 2
+    assert (heads[one] == heads[40, 50]).all()
+    assert (heads[other] != heads[40, 50]).all()
+
+
 def test_a_long_or_pear_shaped_head_stays_whole():
     tapered = ellipse((90, 140), (45, 60), 70, 26)
     pear = ellipse((90, 140), (45, 50), 40, 34) | ellipse((90, 140), (45, 72), 36, 18)

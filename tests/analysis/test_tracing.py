@@ -78,3 +78,22 @@ def test_a_tail_does_not_turn_sharply_at_a_crossing(stroke):
     mask = stroke(mask, (20, 150), (180, 150))
     course = best(mask, (100, 20), (100, 8))
     assert [c.points[-1] for c in course] == [pytest.approx([100, 150], abs=4)]
+
+
+SHARED = ((100, 125), (100, 155))
+"""Three quarters of a head length that two tails have in common."""
+
+
+def test_tails_that_share_a_stretch_cross_there(stroke):
+    mask = stroke(canvas(), (60, 20), *SHARED, (146, 280))
+    mask = stroke(mask, (140, 20), *SHARED, (70, 280))
+    # The other tail's way turns less off the shared stretch, but more from where this one came.
+    assert best(mask, (60, 20), (56, 9))[0].points[-1] == pytest.approx([146, 280], abs=4)
+    assert best(mask, (140, 20), (144, 9))[0].points[-1] == pytest.approx([70, 280], abs=4)
+
+
+def test_a_tail_takes_a_short_step_along_the_line_that_it_crosses(stroke):
+    mask = stroke(canvas(), (100, 20), (100, 150))
+    mask = stroke(mask, (114, 154), (114, 280))
+    mask = stroke(mask, (20, 127), (100, 150), (114, 154), (180, 173))
+    assert best(mask, (100, 20), (100, 8))[0].points[-1] == pytest.approx([114, 280], abs=4)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
-from skimage.morphology import h_maxima
+from skimage.morphology import convex_hull_image, h_maxima
 from skimage.segmentation import watershed
 
 Mask = NDArray[np.bool_]
@@ -15,6 +15,12 @@ SMALLEST = 0.08
 
 LARGEST = 1.5
 """Of that area: only larger regions are looked at for a waist between two heads."""
+
+_SMALL_HEAD = 0.3
+"""Of that area: pieces as large as this that do not meet may be heads of their own."""
+
+_CONVEX = 0.9
+"""Share of its convex hull from which a region is one head, although a line runs through it."""
 
 _WAIST = 0.07
 """Least depth of a waist between two heads, in head lengths."""
@@ -42,18 +48,19 @@ def separate_heads(head: Mask, head_length: float) -> NDArray[np.int32]:
     result = np.zeros(head.shape, np.int32)
     n = 0
     for index, window in enumerate(ndimage.find_objects(labels), start=1):
-        region = labels[window] == index
-        area = int(region.sum())
-        if area < smallest:
-            continue
-        cut = region.astype(np.int32)
-        if area > LARGEST * typical:
-            cut = _cut_at_waists(region, head_length)
-        for number in range(1, cut.max() + 1):
-            piece = cut == number
-            if piece.sum() >= smallest:
-                n += 1
-                result[window][piece & head[window]] = n
+        whole = labels[window] == index
+        for region in _apart(whole, head[window], _SMALL_HEAD * typical):
+            area = int(region.sum())
+            if area < smallest:
+                continue
+            cut = region.astype(np.int32)
+            if area > LARGEST * typical:
+                cut = _cut_at_waists(region, head_length)
+            for number in range(1, cut.max() + 1):
+                piece = cut == number
+                if piece.sum() >= smallest:
+                    n += 1
+                    result[window][piece & head[window]] = n
     return result
 
 
@@ -66,6 +73,20 @@ def thickest(mask: Mask) -> float:
             region = np.pad(labels[window] == index, 1)
             most = max(most, float(ndimage.distance_transform_edt(region).max()))
     return most
+
+
+def _apart(region: Mask, head: Mask, least: float) -> list[Mask]:
+    """Take apart what only closing has joined, where the pieces are heads and not their parts."""
+    pieces, _ = ndimage.label(region & head)
+    large = np.flatnonzero(np.bincount(pieces.ravel())[1:] >= least) + 1
+    if len(large) < 2 or region.sum() > _CONVEX * convex_hull_image(region).sum():
+        return [region]
+    # What is between them, and crumbs, go to the nearest.
+    rows, columns = ndimage.distance_transform_edt(
+        ~np.isin(pieces, large), return_distances=False, return_indices=True
+    )
+    nearest = pieces[rows, columns]
+    return [region & (nearest == number) for number in large]
 
 
 def _closed(head: Mask) -> Mask:

@@ -28,6 +28,14 @@ class TracingSettings:
         A tail turns no more than this at a crossing.
     sharpest_insertion : float
         And no more where it leaves its head.
+    price_of_turn : float
+        Cost of a turn of 45 degrees at a crossing; it grows as the square of the angle.
+    shared : float
+        Two tails that cross at a small angle may have a stretch up to this length in common: what
+        a tail turns there is taken from before to behind the stretch.
+    bridge : float
+        Of the turn into a bridge between two crossings that is shorter than this, only the share
+        counts that the bridge has of it: it may be but the width of what is crossed.
     longest_gap : float
         Where nothing is seen of the tail, it may still go on after this.
     turn_in_gap : float
@@ -41,6 +49,9 @@ class TracingSettings:
     arm: float = 0.3
     sharpest_turn: float = 70.0
     sharpest_insertion: float = 100.0
+    price_of_turn: float = 2.0
+    shared: float = 1.0
+    bridge: float = 0.5
     longest_gap: float = 0.7
     turn_in_gap: float = 35.0
     longest: float = 16.0
@@ -173,9 +184,10 @@ class Tracer:
         heading = self._heading(way)
         if heading is None:
             return
+        bearing = self._bearing(way, heading)
         for branch, from_start in self.graph.leaving(way.node):
             if branch not in way.branches:
-                yield from self._turn(way, heading, branch, from_start)
+                yield from self._turn(way, bearing, branch, from_start)
         yield from self._jump(way, heading)
 
     def _heading(self, way: _Way) -> Points | None:
@@ -186,14 +198,33 @@ class Tracer:
             back = direction(np.concatenate(way.pieces)[::-1], self._arm)
         return None if back is None else -back
 
-    def _turn(self, way: _Way, heading: Points, branch: int, from_start: bool) -> Iterator[_Way]:
+    def _bearing(self, way: _Way, heading: Points) -> Points:
+        """Give the direction that a way had before what it may share with another tail."""
+        if len(way.branches) < 2:
+            return heading
+        if self.graph.branches[way.branches[-1]].length > self.settings.shared * self.head_length:
+            return heading
+        back = direction(np.concatenate(way.pieces[:-1])[::-1], self._arm)
+        return heading if back is None else -back
+
+    def _turn(self, way: _Way, bearing: Points, branch: int, from_start: bool) -> Iterator[_Way]:
         leaving = self._direction_of(branch, from_start)
-        angle = 0.0 if leaving is None else angle_between(heading, leaving)
-        # A midpiece may leave its head at any angle forwards; that is a defect, not a crossing.
+        angle = 0.0 if leaving is None else angle_between(bearing, leaving)
         settings = self.settings
+        if way.branches:
+            angle *= math.sqrt(self._counted(branch))
+        # A midpiece may leave its head at any angle forwards; that is a defect, not a crossing.
         limit = settings.sharpest_turn if way.branches else settings.sharpest_insertion
         if angle <= limit:
-            yield self._extended(way, branch, from_start, (angle / 45) ** 2)
+            cost = settings.price_of_turn * (angle / 45) ** 2
+            yield self._extended(way, branch, from_start, cost)
+
+    def _counted(self, branch: int) -> float:
+        """Give the share that counts of the cost of a turn into a branch."""
+        entry = self.graph.branches[branch]
+        if min(len(self.graph.leaving(node)) for node in (entry.start, entry.end)) < 3:
+            return 1.0
+        return min(1.0, entry.length / (self.settings.bridge * self.head_length))
 
     def _jump(self, way: _Way, heading: Points) -> Iterator[_Way]:
         """Go on where another line lies ahead and goes the same way."""
