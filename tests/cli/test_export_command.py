@@ -140,6 +140,18 @@ def test_measured_figures_go_into_the_card(run, pictures, tmp_path):
     assert quoted["warnings"] == measured["warnings"]
 
 
+def test_figures_of_sperm_go_into_the_card_with_the_version_that_told_them_apart(
+    run, pictures, tmp_path
+):
+    path = evaluated(run, pictures, tmp_path / "scores")
+    content = json.loads(path.read_text())
+    figures = {"miou": 0.7, "ap50": 0.9, "ap_volume": 0.6, "pcp50": 0.8, "intervals": {}}
+    path.write_text(json.dumps({**content, "sperm": {**figures, "people": {}}}))
+    invoke("export", "onnx", run, "-o", tmp_path / "model", "--evaluation", path)
+    quoted = read_card(tmp_path / "model" / "card.json").metrics["all"]
+    assert quoted["sperm"] == {**figures, "spermseg_version": content["spermseg_version"]}
+
+
 def test_figures_of_another_model_are_refused(run, pictures, tmp_path):
     path = evaluated(run, pictures, tmp_path / "scores")
     content = json.loads(path.read_text())

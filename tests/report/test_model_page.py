@@ -72,6 +72,17 @@ def test_page_holds_what_the_card_says(render, fact):
     assert fact in render(replace(CARD, metrics=metrics))
 
 
+@pytest.mark.parametrize("render", [model_html, model_markdown])
+def test_figures_of_sperm_one_by_one_are_shown_with_the_version_that_told_them_apart(render):
+    figures = {"miou": 0.7346, "ap50": 0.95, "ap_volume": 0.701, "pcp50": 0.8214}
+    intervals = {name: [value - 0.02, value + 0.02] for name, value in figures.items()}
+    sperm = {**figures, "intervals": intervals, "spermseg_version": "1.2.3"}
+    page = render(replace(CARD, metrics={"test": {**TEST, "sperm": sperm}}))
+    assert "told apart by spermseg 1.2.3: mIoU of the painted sperm 0.735 (0.715 – 0.755)" in page
+    assert "PCP50 0.821 (0.801 – 0.841)" in page
+    assert "APp50" not in render(CARD)
+
+
 def test_markdown_tables_have_a_row_a_part_with_intervals():
     page = model_markdown(CARD).splitlines()
     assert "| part | IoU | Dice | precision | recall |" in page

@@ -10,6 +10,7 @@ from typing import Any
 
 from spermseg.errors import UsageError
 from spermseg.inference.card import ModelCard
+from spermseg.metrics.parsing import FIGURES
 from spermseg.metrics.parts import SCORES
 
 _MEANS = {"mean": "mean_iou", "mean_without_background": "mean_iou_without_background"}
@@ -30,7 +31,8 @@ def quote_evaluation(card: ModelCard, path: Path) -> ModelCard:
         Its ``metrics`` have, under the part of the split (``test``, ``validation``, ``train``,
         ``all``): ``data``, ``annotation_set``, ``pictures``, ``groups``, ``scores`` by part with
         the IoU's interval, ``mean_iou`` over all classes with its interval and
-        ``mean_iou_without_background``, and ``warnings``.
+        ``mean_iou_without_background``, and ``warnings``; where sperm were told apart, ``sperm``
+        with the published `FIGURES`, their ``intervals``, and the version that told them apart.
 
     Raises
     ------
@@ -54,6 +56,9 @@ def quote_evaluation(card: ModelCard, path: Path) -> ModelCard:
     }
     for column, name in _MEANS.items():
         quoted[name] = {"iou": scores[column]["iou"], "iou_interval": intervals[column]["iou"]}
+    if sperm := content.get("sperm"):
+        quoted["sperm"] = {name: sperm[name] for name in (*FIGURES, "intervals")}
+        quoted["sperm"]["spermseg_version"] = content["spermseg_version"]
     return _with_metrics(card, {data["part"] or "all": quoted})
 
 

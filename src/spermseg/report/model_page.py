@@ -11,7 +11,7 @@ import yaml
 from spermseg import __version__
 from spermseg.files import write_text
 from spermseg.inference.card import ModelCard
-from spermseg.report.evaluation_page import SCORE_LABELS
+from spermseg.report.evaluation_page import SCORE_LABELS, SPERM_LABELS
 from spermseg.report.html import render, show_count, show_interval, show_score
 from spermseg.report.robustness_page import COLUMNS, robustness_rows
 
@@ -136,6 +136,18 @@ def _described(content: Mapping[str, Any]) -> str:
         + (f", {content['data']}" if content.get("data") else "")
         + (f", annotation set {annotated}" if annotated else "")
         + ". In brackets 95 % bootstrap intervals over the pictures."
+        + (_by_sperm(content["sperm"]) if content.get("sperm") else "")
+    )
+
+
+def _by_sperm(sperm: Mapping[str, Any]) -> str:
+    figures = [
+        f"{label} {show_score(sperm[name])} ({show_interval(sperm['intervals'][name])})"
+        for name, label in SPERM_LABELS.items()
+    ]
+    return (
+        f" Sperm one by one, told apart by spermseg {sperm['spermseg_version']}: "
+        f"{', '.join(figures)}."
     )
 
 
