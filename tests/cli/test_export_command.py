@@ -145,7 +145,8 @@ def test_figures_of_sperm_go_into_the_card_with_the_version_that_told_them_apart
 ):
     path = evaluated(run, pictures, tmp_path / "scores")
     content = json.loads(path.read_text())
-    figures = {"miou": 0.7, "ap50": 0.9, "ap_volume": 0.6, "pcp50": 0.8, "intervals": {}}
+    figures = {"miou": 0.7, "ap50": 0.9, "ap_volume": 0.6, "pcp50": None}
+    figures["intervals"] = {"miou": [0.6, 0.8], "pcp50": None}
     path.write_text(json.dumps({**content, "sperm": {**figures, "people": {}}}))
     invoke("export", "onnx", run, "-o", tmp_path / "model", "--evaluation", path)
     quoted = read_card(tmp_path / "model" / "card.json").metrics["all"]

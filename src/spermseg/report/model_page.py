@@ -141,9 +141,9 @@ def _described(content: Mapping[str, Any]) -> str:
 
 
 def _by_sperm(sperm: Mapping[str, Any]) -> str:
+    intervals = {f"{name}_interval": limits for name, limits in sperm["intervals"].items()}
     figures = [
-        f"{label} {show_score(sperm[name])} ({show_interval(sperm['intervals'][name])})"
-        for name, label in SPERM_LABELS.items()
+        f"{label} {_cell({**sperm, **intervals}, name)}" for name, label in SPERM_LABELS.items()
     ]
     return (
         f" Sperm one by one, told apart by spermseg {sperm['spermseg_version']}: "
