@@ -89,6 +89,7 @@ def test_list(bundled, capsys):
     slow, default = json.loads(capsys.readouterr().out)
     assert slow == {
         "id": "slow",
+        "purpose": None,
         "default": False,
         "parts": ["midpiece", "tail", "acrosome", "nucleus", "vacuole"],
         "megabytes": (bundled / "slow" / "model.onnx").stat().st_size / 1e6,
@@ -96,9 +97,10 @@ def test_list(bundled, capsys):
         "data_licence": "free of any",
     }
     assert default["default"]
+    assert default["purpose"] == "fast"
     invoke("models", "list")
     text = " ".join(capsys.readouterr().out.split())
-    assert f"{catalog.DEFAULT_MODEL} (default)" in text
+    assert f"{catalog.DEFAULT_MODEL} (fast, default)" in text
     assert "free of any" in text
 
 

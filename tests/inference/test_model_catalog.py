@@ -33,6 +33,13 @@ def bundle(monkeypatch, tmp_path, onnx_file, card_of):
     return make
 
 
+@pytest.mark.parametrize(("purpose", "most"), [("fast", 15e6), ("accurate", 85e6)])
+def test_for_every_purpose_a_model_is_bundled(purpose, most):
+    folder = model_folder(purpose)
+    assert folder == catalog.WEIGHTS / catalog.PURPOSES[purpose]
+    assert (folder / "model.onnx").stat().st_size <= most
+
+
 def test_models_by_name(bundle):
     folders = [bundle("b"), bundle("a")]
     (folders[0].parent / "no-model").mkdir()

@@ -18,7 +18,9 @@ def command(
     out: Annotated[Path, typer.Option("-o", "--out", help="A new or empty folder.")],
     model: Annotated[
         str | None,
-        typer.Option(help="Name of a bundled model, or a folder with a model card."),
+        typer.Option(
+            help="fast, accurate, the name of a bundled model, or a folder with a model card."
+        ),
     ] = None,
     um_per_px: Annotated[
         float | None, typer.Option(help="Pixel size in micrometres; else that of each file.")

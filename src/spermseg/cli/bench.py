@@ -18,7 +18,10 @@ def command(
         ),
     ] = None,
     model: Annotated[
-        str | None, typer.Option(help="Name of a bundled model, or a folder with a model card.")
+        str | None,
+        typer.Option(
+            help="fast, accurate, the name of a bundled model, or a folder with a model card."
+        ),
     ] = None,
     threads: Annotated[
         int | None, typer.Option(min=1, help="Threads of the network; default: all cores.")

@@ -38,7 +38,7 @@ def list_bundled(as_json: Annotated[bool, _JSON] = False) -> None:
     for row in rows:
         size, length = row["megabytes"], row["head_length_px"]
         table.add_row(
-            row["id"] + " (default)" * row["default"],
+            row["id"] + _role(row),
             ", ".join(row["parts"]),
             "missing" if size is None else f"{size:.1f}",
             "–" if length is None else f"{length:g}",
@@ -93,15 +93,21 @@ def check(name: Annotated[str | None, _NAME] = None) -> None:
 
 def _facts(folder: Path) -> dict[str, Any]:
     from spermseg.inference.card import read_card
-    from spermseg.inference.catalog import CARD_NAME, DEFAULT_MODEL
+    from spermseg.inference.catalog import CARD_NAME, DEFAULT_MODEL, PURPOSES
 
     card = read_card(folder / CARD_NAME)
     weights = folder / card.weights
     return {
         "id": card.id,
+        "purpose": next((word for word, name in PURPOSES.items() if name == folder.name), None),
         "default": folder.name == DEFAULT_MODEL,
         "parts": list(card.schema.parts[1:]),
         "megabytes": weights.stat().st_size / 1e6 if weights.is_file() else None,
         "head_length_px": card.preprocessing.head_length_px,
         "data_licence": card.data_licence,
     }
+
+
+def _role(facts: dict[str, Any]) -> str:
+    words = [facts["purpose"]] * bool(facts["purpose"]) + ["default"] * facts["default"]
+    return f" ({', '.join(words)})" if words else ""

@@ -28,7 +28,9 @@ def command(
     browser: Annotated[bool, typer.Option(help="Open the browser.")] = True,
     model: Annotated[
         str | None,
-        typer.Option(help="Name of a bundled model, or a folder with a model card."),
+        typer.Option(
+            help="fast, accurate, the name of a bundled model, or a folder with a model card."
+        ),
     ] = None,
     criteria: Annotated[
         str, typer.Option(help="By which sperm are judged: a name, or a YAML file.")

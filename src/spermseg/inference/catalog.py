@@ -9,7 +9,10 @@ from spermseg.inference.backends import OnnxBackend
 from spermseg.inference.card import ModelCard, read_card, verify_weights
 from spermseg.inference.predictor import Predictor
 
-DEFAULT_MODEL = "sperm-parts-fast-3"
+PURPOSES = {"fast": "sperm-parts-fast-3", "accurate": "sperm-parts-accurate-1"}
+"""The bundled model that is best for a purpose: any command takes these names, too."""
+
+DEFAULT_MODEL = PURPOSES["fast"]
 """The model that is used when none is asked for."""
 
 WEIGHTS = Path(__file__).parent / "weights"
@@ -29,8 +32,8 @@ def model_folder(model: str | Path | None = None) -> Path:
     Parameters
     ----------
     model : str or Path, optional
-        Name of a bundled model, a folder with ``card.json``, or an ONNX file beside one; None for
-        `DEFAULT_MODEL`.
+        Name of a bundled model or one of `PURPOSES`, a folder with ``card.json``, or an ONNX file
+        beside one; None for `DEFAULT_MODEL`.
 
     Raises
     ------
@@ -38,7 +41,7 @@ def model_folder(model: str | Path | None = None) -> Path:
         When there is no such model.
     """
     bundled = {folder.name: folder for folder in list_models()}
-    name = DEFAULT_MODEL if model is None else str(model)
+    name = DEFAULT_MODEL if model is None else PURPOSES.get(str(model), str(model))
     if name in bundled:
         return bundled[name]
     path = Path(name)
