@@ -32,6 +32,8 @@ def tab_to(app, wanted, limit=80, backwards=False):
 
 def test_the_whole_way_by_keyboard(app, smears, eventually):
     keys = app.page.keyboard
+    # The driver takes a moment to catch file choosers: a listener from the start on keeps it ready.
+    app.page.on("filechooser", lambda chooser: None)
     app.page.get_by_role("heading", name="Drop pictures of sperm here").wait_for()
     tab_to(app, "Skip to the picture")
     tab_to(app, "Downloads")
