@@ -4,6 +4,7 @@ import errno
 import stat
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
@@ -141,3 +142,18 @@ def test_one_at_a_time_claims_a_block_and_nobody_waits(tmp_path):
             assert other
     with claimed(path) as again:
         assert again
+
+
+def test_an_interruption_just_after_the_temporary_file_is_made_leaves_nothing(
+    tmp_path, monkeypatch
+):
+    touch = Path.touch
+
+    def made_and_interrupted(path, **options):
+        touch(path, **options)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Path, "touch", made_and_interrupted)
+    with pytest.raises(KeyboardInterrupt), atomic_path(tmp_path / "a.jpg"):
+        pass
+    assert not list(tmp_path.iterdir())
