@@ -50,17 +50,9 @@ def separate_heads(head: Mask, head_length: float) -> NDArray[np.int32]:
     for index, window in enumerate(ndimage.find_objects(labels), start=1):
         whole = labels[window] == index
         for region in _apart(whole, head[window], _SMALL_HEAD * typical):
-            area = int(region.sum())
-            if area < smallest:
-                continue
-            cut = region.astype(np.int32)
-            if area > LARGEST * typical:
-                cut = _cut_at_waists(region, head_length)
-            for number in range(1, cut.max() + 1):
-                piece = cut == number
-                if piece.sum() >= smallest:
-                    n += 1
-                    result[window][piece & head[window]] = n
+            for piece in _heads_in(region, head_length, smallest, LARGEST * typical):
+                n += 1
+                result[window][piece & head[window]] = n
     return result
 
 
@@ -73,6 +65,15 @@ def thickest(mask: Mask) -> float:
             region = np.pad(labels[window] == index, 1)
             most = max(most, float(ndimage.distance_transform_edt(region).max()))
     return most
+
+
+def _heads_in(region: Mask, head_length: float, smallest: float, largest: float) -> list[Mask]:
+    """Give a region, cut at its waists where it is larger than one head, without specks."""
+    pieces = [region]
+    if region.sum() > largest:
+        cut = _cut_at_waists(region, head_length)
+        pieces = [cut == number for number in range(1, cut.max() + 1)]
+    return [piece for piece in pieces if piece.sum() >= smallest]
 
 
 def _apart(region: Mask, head: Mask, least: float) -> list[Mask]:
