@@ -17,6 +17,7 @@ torch.set_num_threads(1)
 NAMES = (
     "unet_mobilenetv4_small",
     "unet_mobilenetv4_small_context",
+    "unet_efficientnet_lite0",
     "unet_efficientnet_lite2_context",
 )
 

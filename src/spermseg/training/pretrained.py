@@ -293,7 +293,7 @@ def _renamed(state: dict[str, Tensor], own: Mapping[str, Tensor]) -> dict[str, T
 
 
 def _efficientnet_of_timm(state: dict[str, Tensor], own: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Give the weights of an EfficientNet whose blocks are counted through timm's names."""
+    """Rename the weights of an EfficientNet that counts its blocks through, as timm names them."""
     places = [
         found.group(1)
         for name in own
