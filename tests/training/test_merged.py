@@ -17,7 +17,6 @@ torch.set_num_threads(1)
 NAMES = (
     "unet_mobilenetv4_small",
     "unet_mobilenetv4_small_context",
-    "unet_efficientnet_lite0",
     "unet_efficientnet_lite2_context",
 )
 

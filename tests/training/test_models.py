@@ -46,7 +46,6 @@ def test_logits_have_the_size_of_the_picture(name):
     [
         "unet_mobilenetv4_small",
         "unet_mobilenetv4_small_context",
-        "unet_efficientnet_lite0",
         "unet_efficientnet_lite2_context",
         "fcn_mobilenet_v3_large",
         "smp:unetplusplus:mobilenet_v2",

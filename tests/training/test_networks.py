@@ -16,7 +16,6 @@ torch.set_num_threads(1)
     ("name", "most", "far"),
     [
         ("unet_mobilenetv4_small", 3.5e6, 512),
-        ("unet_efficientnet_lite0", 4.5e6, 768),
         ("unet_efficientnet_lite2_context", 8e6, 1536),
     ],
 )

