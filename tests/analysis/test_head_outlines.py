@@ -26,11 +26,18 @@ def test_distance_and_number_of_the_nearest_head():
     assert heads.touching == set()
 
 
+def test_all_heads_around_a_place():
+    heads = HeadOutlines(discs((40, 80), (20, 15), (20, 40)))
+    around = heads.around(np.array([[20.0, 27.0], [20, 44], [5, 70]]), 8)
+    assert around == [{1: 6.0, 2: 7.0}, {2: 0.0}, {}]
+
+
 def test_without_heads_everything_is_far_away():
     heads = HeadOutlines(np.zeros((10, 10), np.int32))
     away, number = heads.nearest(np.array([[1.0, 2.0]]))
     assert np.isinf(away).all()
     assert number.tolist() == [0]
+    assert HeadOutlines(np.zeros((10, 10), np.int32)).around(np.array([[1.0, 2.0]]), 5) == [{}]
 
 
 def test_heads_that_lie_beside_each_other_touch():

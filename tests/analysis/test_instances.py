@@ -91,6 +91,17 @@ def test_a_picture_smaller_than_the_working_scale_is_cut_as_well(factor):
         assert mask.sum() >= 0.95 * (small == part).sum()
 
 
+def test_a_line_does_not_go_round_a_hole_of_few_pixels():
+    image = Image.fromarray(draw([ONE]))
+    pen = ImageDraw.Draw(image)
+    pen.ellipse((186, 86, 214, 114), fill=Part.MIDPIECE)
+    pen.ellipse((196, 96, 204, 104), fill=0)
+    (sperm,) = separate_sperm(segmentation(np.array(image)))
+    rows, columns = sperm.centerline.T
+    beside = rows[(columns > 180) & (columns < 220)]
+    assert beside == pytest.approx(np.full(len(beside), 100), abs=3)
+
+
 def test_flags_say_what_is_missing():
     headless = draw([((-200, -200), ONE[1])])
     headless[headless == Part.MIDPIECE] = Part.TAIL

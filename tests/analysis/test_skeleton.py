@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spermseg.analysis.skeleton import polyline_length, skeleton_graph
+from spermseg.analysis.skeleton import polyline_length, skeleton_graph, split_branches
 
 
 def drawn(size, *lines, width=5):
@@ -90,6 +90,16 @@ def test_many_rings_are_all_found():
     assert len(graph.branches) == 400
     # 28 straight steps of four sides of eight, with its corners cut.
     assert {round(branch.length, 6) for branch in graph.branches} == {round(24 + 4 * 2**0.5, 6)}
+
+
+def test_a_branch_is_cut_where_asked():
+    graph = skeleton_graph(drawn((60, 80), (30, 10, 30, 70)))
+    (whole,) = graph.branches
+    parts = split_branches(graph, {0: [10, 25]})
+    assert [len(branch.points) for branch in parts.branches] == [11, 16, len(whole.points) - 25]
+    assert sum(branch.length for branch in parts.branches) == pytest.approx(whole.length)
+    assert degrees(parts) == [1, 1, 2, 2]
+    assert parts.nodes[2:] == pytest.approx(whole.points[[10, 25]])
 
 
 def test_nothing_gives_an_empty_graph():

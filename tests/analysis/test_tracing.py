@@ -96,4 +96,23 @@ def test_a_tail_takes_a_short_step_along_the_line_that_it_crosses(stroke):
     mask = stroke(canvas(), (100, 20), (100, 150))
     mask = stroke(mask, (114, 154), (114, 280))
     mask = stroke(mask, (20, 127), (100, 150), (114, 154), (180, 173))
-    assert best(mask, (100, 20), (100, 8))[0].points[-1] == pytest.approx([114, 280], abs=4)
+    ends = [course.points[-1] for course in best(mask, (100, 20), (100, 8))]
+    # By cost alone it would end there, but what it goes on to is long.
+    assert ends[0] == pytest.approx([100, 150], abs=4)
+    assert ends[1] == pytest.approx([114, 280], abs=4)
+
+
+def test_a_tail_rather_ends_than_bends_into_a_line_that_passes(stroke):
+    mask = stroke(canvas(), (100, 20), (100, 150))
+    # By 60 degrees, at a cost of 2 (60 / 45)^2 = 3.6; ending costs 3.
+    mask = stroke(mask, (20, 104), (180, 196))
+    ends = [course.points[-1] for course in best(mask, (100, 20), (100, 8))]
+    assert ends[0] == pytest.approx([100, 150], abs=4)
+    assert ends[1] == pytest.approx([180, 196], abs=4)
+
+
+def test_a_tail_does_not_end_where_it_can_go_on(stroke):
+    mask = stroke(canvas(), (100, 20), (100, 280))
+    mask = stroke(mask, (20, 150), (180, 150))
+    (course,) = best(mask, (100, 20), (100, 8))
+    assert course.points[-1] == pytest.approx([100, 280], abs=4)

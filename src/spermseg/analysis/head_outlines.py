@@ -37,6 +37,21 @@ class HeadOutlines:
         distances[inside > 0] = 0
         return distances, np.where(inside > 0, inside, self._numbers[places])
 
+    def around(self, points: Points, reach: float) -> list[dict[int, float]]:
+        """Give the distances of all heads that are so near the pixels at points (n, 2)."""
+        if self._tree is None or not len(points):
+            return [{} for _ in points]
+        pixels = np.rint(points).astype(np.intp)
+        result: list[dict[int, float]] = []
+        for pixel, near in zip(pixels, self._tree.query_ball_point(pixels, reach), strict=True):
+            lengths = np.hypot(*(self._tree.data[near] - pixel).T)
+            distances: dict[int, float] = {}
+            for number, length in zip(self._numbers[near].tolist(), lengths.tolist(), strict=True):
+                distances[number] = min(length, distances.get(number, length))
+            inside = int(self.heads[tuple(pixel)])
+            result.append(distances | ({inside: 0.0} if inside else {}))
+        return result
+
     def centres(self) -> Points:
         """Give the mean row and column of every head's pixels, (n, 2)."""
         rows, columns = np.nonzero(self.heads)

@@ -14,7 +14,7 @@ from spermseg.analysis.assignment import trace_courses
 from spermseg.analysis.cutting import NOTHING, THIN_PARTS, Cutter, trimmed
 from spermseg.analysis.head_outlines import HeadOutlines, widened
 from spermseg.analysis.heads import separate_heads, thickest
-from spermseg.analysis.necks import find_necks
+from spermseg.analysis.necks import find_necks, with_passed_necks
 from spermseg.analysis.skeleton import skeleton_graph
 from spermseg.analysis.swaths import swath
 from spermseg.analysis.tracing import Course
@@ -47,6 +47,10 @@ _HALF_WIDTH = (0.035, 0.09)
 
 _RIM = 2
 """So many pixels around a head, at the working scale, belong to it in the finer part map."""
+
+_HOLE = 0.02
+"""Holes in midpieces and tails smaller than this, in squared head lengths, are not seen: they would
+make rings of the skeleton."""
 
 _ORPHAN = 1.0
 """A tail without head is reported from this length on, in head lengths."""
@@ -93,12 +97,14 @@ def separate_sperm(segmentation: Segmentation) -> tuple[SpermInstance, ...]:
     head_length = working.head_length
     heads = HeadOutlines(separate_heads(_IS_HEAD[working.parts], head_length))
     graph = skeleton_graph(
-        working.thin,
+        _without_holes(working.thin, _HOLE * head_length**2),
         shortest_spur=_SPUR * head_length,
         kept=lambda points: heads.nearest(points)[0] <= _NECK * head_length,
         merge=_MERGE * head_length,
     )
-    necks = find_necks(graph, working.parts == Part.MIDPIECE, heads, head_length)
+    midpiece = working.parts == Part.MIDPIECE
+    graph = with_passed_necks(graph, midpiece, heads, head_length)
+    necks = find_necks(graph, midpiece, heads, head_length)
     courses = trace_courses(graph, necks, heads.heads > 0, head_length)
     least, most = (limit * head_length for limit in _HALF_WIDTH)
     owned = {
@@ -132,6 +138,14 @@ def _highest(scores: NDArray[np.floating]) -> tuple[NDArray[np.uint8], NDArray[n
         np.copyto(index, channel, where=values > best)
         np.maximum(best, values, out=best)
     return index, best.view(scores.dtype)
+
+
+def _without_holes(mask: Mask, smallest: float) -> Mask:
+    labels, _ = ndimage.label(~mask)
+    small = np.bincount(labels.ravel()) < smallest
+    small[0] = False
+    filled: Mask = mask | small[labels]
+    return filled
 
 
 def _with_heads(

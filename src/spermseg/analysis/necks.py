@@ -6,15 +6,22 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 
 from spermseg.analysis.head_outlines import HeadOutlines
-from spermseg.analysis.skeleton import SkeletonGraph
+from spermseg.analysis.skeleton import SkeletonGraph, split_branches
 
 _REACH = 0.35
 """A midpiece begins no further from its head than this, in head lengths."""
 
+_PASSING = 0.2
+"""Nor further than this where its line does not end there, but goes on as another's."""
+
 _LEAST_MIDPIECE = 0.1
 """Share of midpiece around that place, at least."""
+
+_AROUND = 0.125
+"""Half the side, in head lengths, of the square in which that share is taken."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +43,43 @@ class Neck:
     cost: float
 
 
+def with_passed_necks(
+    graph: SkeletonGraph, midpiece: NDArray[np.bool_], heads: HeadOutlines, head_length: float
+) -> SkeletonGraph:
+    """Cut the branches that bend at a head where a midpiece begins.
+
+    Where another tail meets a midpiece right at its head, the skeleton of both is one line that
+    neither ends nor forks there.
+
+    Parameters
+    ----------
+    graph : SkeletonGraph
+        Of midpieces and tails.
+    midpiece : (H, W) bool
+    heads : HeadOutlines
+    head_length : float
+        Typical length in pixels.
+
+    Returns
+    -------
+    SkeletonGraph
+        With a node at each such place.
+    """
+    cuts: dict[int, list[int]] = {}
+    for index, branch in enumerate(graph.branches):
+        distances, _ = heads.nearest(branch.points)
+        stretches, _ = ndimage.label(distances <= _PASSING * head_length)
+        for (stretch,) in ndimage.find_objects(stretches):
+            if stretch.start == 0 or stretch.stop == len(distances):
+                # A node lies near the head as it is.
+                continue
+            place = stretch.start + int(distances[stretch].argmin())
+            share = _shares(midpiece, branch.points[[place]], round(_AROUND * head_length))
+            if share[0] >= _LEAST_MIDPIECE:
+                cuts.setdefault(index, []).append(place)
+    return split_branches(graph, cuts)
+
+
 def find_necks(
     graph: SkeletonGraph, midpiece: NDArray[np.bool_], heads: HeadOutlines, head_length: float
 ) -> dict[int, list[Neck]]:
@@ -55,22 +99,29 @@ def find_necks(
     dict of int to list of Neck
         Heads without any are left out. A tail that only passes a head has no midpiece there.
     """
-    distances, numbers = heads.nearest(graph.nodes)
-    away = distances / (_REACH * head_length)
-    near = np.flatnonzero(away <= 1)
+    reach = _REACH * head_length
+    distances, _ = heads.nearest(graph.nodes)
+    near = np.flatnonzero(distances <= reach)
     if not len(near):
         return {}
-    shares = _shares(midpiece, graph.nodes[near], round(0.125 * head_length))
+    shares = _shares(midpiece, graph.nodes[near], round(_AROUND * head_length))
     centres = heads.centres()
-    necks: dict[int, list[Neck]] = {}
-    for node, share in zip(near.tolist(), shares.tolist(), strict=True):
+    found: dict[int, list[Neck]] = {}
+    own: dict[int, list[Neck]] = {}
+    around = heads.around(graph.nodes[near], reach)
+    for node, share, candidates in zip(near.tolist(), shares.tolist(), around, strict=True):
         if share < _LEAST_MIDPIECE:
             continue
-        place, head = graph.nodes[node], int(numbers[node])
-        outwards = place - centres[head - 1]
-        origin = place - outwards / max(float(np.hypot(*outwards)), 1e-6) * 0.3 * head_length
-        cost = float(away[node]) + 4 * max(0.0, 0.4 - share)
-        necks.setdefault(head, []).append(Neck(origin, node, cost))
+        place, nearest = graph.nodes[node], min(candidates.values())
+        for head, distance in candidates.items():
+            outwards = place - centres[head - 1]
+            origin = place - outwards / max(float(np.hypot(*outwards)), 1e-6) * 0.3 * head_length
+            neck = Neck(origin, node, distance / reach + 4 * max(0.0, 0.4 - share))
+            found.setdefault(head, []).append(neck)
+            if distance == nearest:
+                own.setdefault(head, []).append(neck)
+    # What lies nearer to another head is only for a head that has nothing of its own.
+    necks = found | own
     return necks
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -99,6 +99,26 @@ def skeleton_graph(
     kept_nodes = np.zeros(len(graph.nodes), bool) if kept is None else kept(graph.nodes)
     left = [b for b in graph.branches if not _is_spur(graph, b, shortest_spur, kept_nodes)]
     return _merged(_joined(SkeletonGraph(tuple(left), graph.nodes)), merge)
+
+
+def split_branches(graph: SkeletonGraph, cuts: Mapping[int, Sequence[int]]) -> SkeletonGraph:
+    """Put nodes into branches.
+
+    Parameters
+    ----------
+    graph : SkeletonGraph
+    cuts : mapping of int to sequence of int
+        By branch, which of its points become nodes, in order; neither its first nor its last.
+    """
+    branches, nodes = [], list(graph.nodes)
+    for index, branch in enumerate(graph.branches):
+        start, first = branch.start, 0
+        for place in cuts.get(index, ()):
+            nodes.append(branch.points[place])
+            branches.append(Branch(branch.points[first : place + 1], start, len(nodes) - 1))
+            start, first = len(nodes) - 1, place
+        branches.append(Branch(branch.points[first:], start, branch.end))
+    return SkeletonGraph(tuple(branches), np.array(nodes, float).reshape(-1, 2))
 
 
 def _is_spur(

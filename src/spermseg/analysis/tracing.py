@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,6 +36,10 @@ class TracingSettings:
     bridge : float
         Of the turn into a bridge between two crossings that is shorter than this, only the share
         counts that the bridge has of it: it may be but the width of what is crossed.
+    dearest_way_on : float
+        A tail may end where it could go on, if that costs more than this.
+    price_of_end : float
+        Cost of that.
     longest_gap : float
         Where nothing is seen of the tail, it may still go on after this.
     turn_in_gap : float
@@ -52,6 +56,8 @@ class TracingSettings:
     price_of_turn: float = 2.0
     shared: float = 1.0
     bridge: float = 0.5
+    dearest_way_on: float = 1.5
+    price_of_end: float = 3.0
     longest_gap: float = 0.7
     turn_in_gap: float = 35.0
     longest: float = 16.0
@@ -168,8 +174,10 @@ class Tracer:
             for way in growing:
                 onward = list(self._onward(way))
                 grown += onward
-                if not onward and way.branches:
+                if way.branches and not onward:
                     done.append(way)
+                elif way.branches and self._may_end(way, onward):
+                    done.append(replace(way, cost=way.cost + self.settings.price_of_end))
             grown.sort(key=lambda way: way.cost)
             growing = grown[: self.settings.candidates]
         done.sort(key=lambda way: way.cost)
@@ -177,6 +185,10 @@ class Tracer:
             Course(np.concatenate(way.pieces), way.branches, way.cost)
             for way in done[: self.settings.candidates]
         ]
+
+    def _may_end(self, way: _Way, onward: list[_Way]) -> bool:
+        cheapest = min(other.cost for other in onward) - way.cost
+        return cheapest > self.settings.dearest_way_on
 
     def _onward(self, way: _Way) -> Iterator[_Way]:
         if way.length > self.settings.longest * self.head_length:
