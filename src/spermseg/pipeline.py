@@ -50,7 +50,7 @@ def analyze(
     source : str, Path, array or Sample
         A picture file; or its pixels, (H, W, 3) RGB or (H, W) grey, uint8 or uint16.
     model : str or Path, optional
-        Name of a bundled model, or a folder with a model card; None takes the bundled one. It is
+        Name of a bundled model, or a folder with a model card; None takes the default. It is
         loaded once and kept for the next call.
     um_per_px : float, optional
         Pixel size in micrometres; takes the place of the one that the file states.

@@ -14,10 +14,7 @@ torch.set_num_threads(1)
 
 @pytest.mark.parametrize(
     ("name", "most", "far"),
-    [
-        ("unet_mobilenetv4_small", 3.5e6, 512),
-        ("unet_efficientnet_lite2_context", 8e6, 1536),
-    ],
+    [("unet_mobilenetv4_small", 3.5e6, 512), ("unet_efficientnet_lite2_context", 8e6, 1536)],
 )
 def test_networks_are_small_and_see_their_surroundings_only(name, most, far):
     model = create_model(name, 6).eval()

@@ -38,7 +38,10 @@ class HeadOutlines:
         return distances, np.where(inside > 0, inside, self._numbers[places])
 
     def around(self, points: Points, reach: float) -> list[dict[int, float]]:
-        """Give the distances of all heads that are so near the pixels at points (n, 2)."""
+        """Give, for the pixel at each of points (n, 2), the heads within `reach` pixels.
+
+        By number, with their distances; 0 in a head.
+        """
         if self._tree is None or not len(points):
             return [{} for _ in points]
         pixels = np.rint(points).astype(np.intp)

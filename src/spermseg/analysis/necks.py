@@ -97,32 +97,27 @@ def find_necks(
     Returns
     -------
     dict of int to list of Neck
-        Heads without any are left out. A tail that only passes a head has no midpiece there.
+        Heads without any are left out. A tail that only passes a head has no midpiece there. A
+        place near two heads is the nearer one's, and also the other's if that has nothing else.
     """
     reach = _REACH * head_length
-    distances, _ = heads.nearest(graph.nodes)
-    near = np.flatnonzero(distances <= reach)
-    if not len(near):
-        return {}
-    shares = _shares(midpiece, graph.nodes[near], round(_AROUND * head_length))
+    around = heads.around(graph.nodes, reach)
+    shares = _shares(midpiece, graph.nodes, round(_AROUND * head_length))
     centres = heads.centres()
     found: dict[int, list[Neck]] = {}
     own: dict[int, list[Neck]] = {}
-    around = heads.around(graph.nodes[near], reach)
-    for node, share, candidates in zip(near.tolist(), shares.tolist(), around, strict=True):
-        if share < _LEAST_MIDPIECE:
+    for node, distances in enumerate(around):
+        if shares[node] < _LEAST_MIDPIECE:
             continue
-        place, nearest = graph.nodes[node], min(candidates.values())
-        for head, distance in candidates.items():
-            outwards = place - centres[head - 1]
-            origin = place - outwards / max(float(np.hypot(*outwards)), 1e-6) * 0.3 * head_length
-            neck = Neck(origin, node, distance / reach + 4 * max(0.0, 0.4 - share))
+        for head, distance in distances.items():
+            outwards = graph.nodes[node] - centres[head - 1]
+            inwards = -outwards / max(float(np.hypot(*outwards)), 1e-6)
+            origin = graph.nodes[node] + 0.3 * head_length * inwards
+            neck = Neck(origin, node, distance / reach + 4 * max(0.0, 0.4 - float(shares[node])))
             found.setdefault(head, []).append(neck)
-            if distance == nearest:
+            if distance == min(distances.values()):
                 own.setdefault(head, []).append(neck)
-    # What lies nearer to another head is only for a head that has nothing of its own.
-    necks = found | own
-    return necks
+    return found | own
 
 
 def _shares(

@@ -109,6 +109,11 @@ def split_branches(graph: SkeletonGraph, cuts: Mapping[int, Sequence[int]]) -> S
     graph : SkeletonGraph
     cuts : mapping of int to sequence of int
         By branch, which of its points become nodes, in order; neither its first nor its last.
+
+    Returns
+    -------
+    SkeletonGraph
+        The nodes of before keep their numbers, the new ones come after.
     """
     branches, nodes = [], list(graph.nodes)
     for index, branch in enumerate(graph.branches):
