@@ -47,6 +47,7 @@ def test_the_whole_way_by_keyboard(app, smears, eventually):
     with app.page.expect_file_chooser() as choosing:
         keys.press("Enter")
     choosing.value.set_files([smears / "sperm-parsing.jpg"])
+    app.page.locator(".picture-row", has_text="sperm-parsing.jpg").wait_for()
     assert app.done() == ["sperm-parsing.jpg"]
     # Nothing was asked for: the first picture that is done is shown by itself.
     app.page.locator("#table-panel tbody tr").first.wait_for()
